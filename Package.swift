@@ -1,0 +1,99 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every Swift target is built alike: see "Toolchain" in CONTRIBUTING.md.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .enableUpcomingFeature("InferIsolatedConformances"),
+  .enableExperimentalFeature("Lifetimes"),
+]
+
+let package = Package(
+  name: "transom",
+  products: [
+    .executable(name: "transom", targets: ["transom"]),
+    .library(name: "TransomPostgres", targets: ["TransomPostgres"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(
+      url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
+  ],
+  targets: [
+    // The C libraries: a module map each, and shims for what Swift cannot call.
+    .systemLibrary(name: "CTransomLinux"),
+    .systemLibrary(
+      name: "CTransomPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+    .target(
+      name: "CTransomJSON", linkerSettings: [.linkedLibrary("simdjson")]),
+
+    .target(
+      name: "TransomEventLoop", dependencies: ["CTransomLinux"], swiftSettings: strict),
+    .target(
+      name: "TransomPostgres",
+      dependencies: [
+        "CTransomPQ", "TransomEventLoop",
+        .product(name: "DequeModule", package: "swift-collections"),
+        .product(name: "Logging", package: "swift-log"),
+      ], swiftSettings: strict),
+    .target(
+      name: "TransomHTTP",
+      dependencies: [
+        "TransomEventLoop",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Logging", package: "swift-log"),
+      ], swiftSettings: strict),
+    .target(
+      name: "TransomService",
+      dependencies: [
+        "CTransomJSON", "TransomEventLoop", "TransomHTTP", "TransomPostgres",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Logging", package: "swift-log"),
+      ], swiftSettings: strict),
+    .target(
+      name: "TransomCluster",
+      dependencies: [
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Subprocess", package: "swift-subprocess"),
+      ], swiftSettings: strict),
+    .executableTarget(
+      name: "transom",
+      dependencies: [
+        "TransomCluster", "TransomService",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Configuration", package: "swift-configuration"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ], swiftSettings: strict),
+
+    .target(
+      name: "TestSupport", dependencies: ["TransomCluster"], path: "Tests/TestSupport",
+      swiftSettings: strict),
+    .testTarget(
+      name: "TransomEventLoopTests", dependencies: ["TransomEventLoop"], swiftSettings: strict),
+    .testTarget(
+      name: "TransomHTTPTests", dependencies: ["TransomHTTP"], swiftSettings: strict),
+    .testTarget(
+      name: "TransomPostgresTests", dependencies: ["TransomPostgres", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TransomServiceTests", dependencies: ["TransomService", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TransomClusterTests", dependencies: ["TransomCluster", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "IntegrationTests", dependencies: ["TestSupport"], swiftSettings: strict),
+  ]
+)

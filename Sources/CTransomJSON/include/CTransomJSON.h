@@ -1,0 +1,3 @@
+#ifndef CTRANSOM_JSON_H
+#define CTRANSOM_JSON_H
+#endif

@@ -1,0 +1,6 @@
+#ifndef CTRANSOM_PQ_H
+#define CTRANSOM_PQ_H
+
+#include <libpq-fe.h>
+
+#endif

@@ -1,0 +1,44 @@
+/// The parameters of any number of statements, as PostgreSQL's text form, in one buffer.
+///
+/// Each text ends in a NUL, as libpq wants it, so that sending copies nothing here.
+/// A statement names its own by a range of indices.
+package struct ParameterList: Equatable, Sendable {
+  /// All texts, each followed by a NUL.
+  package private(set) var bytes: [UInt8] = []
+  /// Where each text begins in `bytes`; -1 is NULL.
+  package private(set) var offsets: [Int32] = []
+
+  package init() {}
+
+  package var count: Int { offsets.count }
+
+  package mutating func appendNull() {
+    offsets.append(-1)
+  }
+
+  /// Appends a parameter's text. It must hold no NUL: PostgreSQL's text form cannot.
+  package mutating func append(_ text: some Sequence<UInt8>) {
+    offsets.append(Int32(bytes.count))
+    bytes.append(contentsOf: text)
+    bytes.append(0)
+  }
+
+  /// Appends a parameter's text that `body` appends to the buffer.
+  package mutating func append(_ body: (inout [UInt8]) throws -> Void) rethrows {
+    offsets.append(Int32(bytes.count))
+    try body(&bytes)
+    bytes.append(0)
+  }
+
+  package mutating func removeAll() {
+    bytes.removeAll(keepingCapacity: true)
+    offsets.removeAll(keepingCapacity: true)
+  }
+
+  /// A parameter's text; nil is NULL. For tests and messages.
+  package func text(at index: Int) -> String? {
+    let offset = Int(offsets[index])
+    guard offset >= 0 else { return nil }
+    return String(decoding: bytes[offset...].prefix { $0 != 0 }, as: UTF8.self)
+  }
+}

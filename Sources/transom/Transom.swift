@@ -1,0 +1,4 @@
+@main
+struct Transom {
+  static func main() async throws {}
+}
