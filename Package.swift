@@ -39,7 +39,10 @@ let package = Package(
       name: "CTransomJSON", linkerSettings: [.linkedLibrary("simdjson")]),
 
     .target(
-      name: "TransomEventLoop", dependencies: ["CTransomLinux"], swiftSettings: strict),
+      name: "TransomEventLoop",
+      dependencies: [
+        "CTransomLinux", .product(name: "DequeModule", package: "swift-collections"),
+      ], swiftSettings: strict),
     .target(
       name: "TransomPostgres",
       dependencies: [
