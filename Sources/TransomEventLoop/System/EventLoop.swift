@@ -109,6 +109,19 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
   /// Safe: an actor holds its loop, so that the reference never outlives it.
   @safe package var executor: UnownedSerialExecutor { unsafe asUnownedSerialExecutor() }
 
+  /// Calls `body` on the loop's thread and waits for what it returns. From any thread.
+  package func run<Value: Sendable, Failure: Error>(
+    _ body: @escaping @Sendable () throws(Failure) -> Value
+  ) async throws(Failure) -> Value {
+    let result = await withCheckedContinuation {
+      (continuation: CheckedContinuation<Result<Value, Failure>, Never>) in
+      execute {
+        continuation.resume(returning: Result { () throws(Failure) in try body() })
+      }
+    }
+    return try result.get()
+  }
+
   package func checkIsolated() { preconditionOnLoop() }
 
   package func isIsolatingCurrentContext() -> Bool? { isCurrent }
