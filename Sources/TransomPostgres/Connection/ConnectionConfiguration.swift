@@ -26,7 +26,8 @@ public struct ConnectionConfiguration: Sendable {
     try PGConnectionHandle(
       connecting: conninfo,
       defaults: [
-        ("connect_timeout", String(connectTimeoutSeconds)), ("fallback_application_name", "transom"),
+        ("connect_timeout", String(connectTimeoutSeconds)),
+        ("fallback_application_name", "transom"),
         ("client_encoding", "UTF8"),
       ],
       // PgBouncer refuses start-up options that it does not track.

@@ -56,7 +56,8 @@ package actor PostgresConnection {
 
   /// Whether the connection can take another transaction: all answered, none open, nothing broken.
   package var isReusable: Bool {
-    failure == nil && !isClosed && !wasCancelled && pipeline.isIdle && handle.isIdle && !handle.isBroken
+    failure == nil && !isClosed && !wasCancelled && pipeline.isIdle && handle.isIdle
+      && !handle.isBroken
   }
 
   /// Whether the server is still there as far as the kernel knows.
