@@ -80,8 +80,12 @@ let package = Package(
       ], swiftSettings: strict),
 
     .target(
-      name: "TestSupport", dependencies: ["TransomCluster"], path: "Tests/TestSupport",
-      swiftSettings: strict),
+      name: "TestSupport",
+      dependencies: [
+        "TransomCluster",
+        .product(name: "Subprocess", package: "swift-subprocess"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ], path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(
       name: "TransomEventLoopTests", dependencies: ["TransomEventLoop"], swiftSettings: strict),
     .testTarget(
