@@ -141,7 +141,7 @@ import Testing
 
   @Test(arguments: ["a\"b", "a'b", "a$b", "a`b", "a\\b", "a\nb"])
   func `a path that would break out of a shell's quotes is refused`(_ name: String) async throws {
-    let path = "/tmp/\(name)"
+    let path = "/tmp/transom-none/\(name)"
     await #expect(throws: ClusterError.unusablePath(path)) {
       _ = try await PrivateCluster.start(.persistent(in: path))
     }
@@ -171,7 +171,11 @@ import Testing
   /// Runs the body with a path that does not exist yet, and removes what it made there.
   private func withDirectory(_ body: (String) async throws -> Void) async throws {
     let path = "/tmp/transom-persistent-\(UInt64.random(in: 0...UInt64.max))"
-    defer { try? FileManager.default.removeItem(atPath: path) }
+    // The test process may be killed in the middle.
+    let watchdog = try await Watchdog.start(
+      over: path + "/data", as: nil, farewell: .removal(of: [path]))
     try await body(path)
+    watchdog.dismiss()
+    try FileManager.default.removeItem(atPath: path)
   }
 }

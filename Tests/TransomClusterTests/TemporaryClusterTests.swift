@@ -25,6 +25,16 @@ import TransomCluster
     }
   }
 
+  @Test func `a Ctrl-C in our terminal is not for the server`() async throws {
+    let cluster = try await TestCluster.shared
+    // proc(5): the sixth field is the session; the name before it may hold blanks.
+    let stat = try String(
+      contentsOfFile: "/proc/\(try #require(cluster.processID))/stat", encoding: .utf8)
+    let own = try String(contentsOfFile: "/proc/self/stat", encoding: .utf8)
+    let sessions = [stat, own].map { $0.split(separator: ")").last?.split(separator: " ")[3] }
+    #expect(sessions[0] != sessions[1])
+  }
+
   @Test func `TCP is there when asked for, on loopback`() async throws {
     var configuration = PrivateCluster.Configuration.temporary()
     configuration.listensOnTCP = true
