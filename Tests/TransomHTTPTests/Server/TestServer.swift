@@ -1,0 +1,124 @@
+import HTTPTypes
+import Logging
+import Synchronization
+import TransomEventLoop
+
+@testable import TransomHTTP
+
+let silentLogger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+/// Opened once; whoever waits goes on then.
+final class Gate: Sendable {
+  private let state = Mutex<(isOpen: Bool, waiters: [CheckedContinuation<Void, Never>])>(
+    (false, []))
+
+  func open() {
+    let waiters = state.withLock { state in
+      state.isOpen = true
+      return exchange(&state.waiters, with: [])
+    }
+    for waiter in waiters { waiter.resume() }
+  }
+
+  func wait() async {
+    await withCheckedContinuation { continuation in
+      let isOpen = state.withLock { state in
+        if !state.isOpen { state.waiters.append(continuation) }
+        return state.isOpen
+      }
+      if isOpen { continuation.resume() }
+    }
+  }
+}
+
+/// Answers by path, and waits where a test wants it to.
+struct TestHandler: RequestHandler {
+  let started = Gate()
+  let gate = Gate()
+  let disconnected = Gate()
+  var refusalStatus: HTTPResponse.Status?
+
+  func respond(to request: Request, in exchange: Exchange) async -> Response {
+    exchange.loop.preconditionIsCurrent()
+    var response = exchange.makeResponse(.ok, contentType: .text)
+    switch request.path {
+    case "/echo":
+      response.body += request.bodyBuffer[request.bodyRange]
+    case "/wait":
+      started.open()
+      await gate.wait()
+      response.body += Array("waited".utf8)
+    case "/disconnect":
+      exchange.onDisconnect { disconnected.open() }
+      started.open()
+      await disconnected.wait()
+    case "/large":
+      let count = request.queryValue("n").flatMap(Int.init) ?? 0
+      response.body = Array(repeating: UInt8(ascii: "x"), count: count)
+    case "/nothing":
+      response.status = .noContent
+    default:
+      response.body += Array("\(request.method.rawValue) \(request.path)".utf8)
+    }
+    exchange.loop.preconditionIsCurrent()
+    return response
+  }
+
+  func response(to refusal: Refusal) -> Response {
+    guard let refusalStatus else { return refusal.response }
+    return Response(refusalStatus)
+  }
+}
+
+extension EventLoop {
+  func preconditionIsCurrent() { precondition(isCurrent, "a handler left its loop") }
+}
+
+/// A running server, and clients for it.
+struct TestServer {
+  let server: HTTPServer
+  let handler: TestHandler
+  let port: Int
+  let loops: [EventLoop]
+
+  func client() -> TestClient { TestClient(port: port, on: loops[0]) }
+
+  /// Waits until the server has closed all connections, its clients' ends of them still being open.
+  func waitUntilIdle() async throws {
+    let end = ContinuousClock.now + .seconds(10)
+    while await server.connectionCounts.reduce(0, +) > 0 {
+      guard .now < end else { throw TestClient.Failure(description: "connections stay open") }
+      try await Task.sleep(for: .milliseconds(1))
+    }
+  }
+}
+
+/// Runs `body` with a server, and ends it properly whatever happens.
+func withServer(
+  _ configuration: HTTPServer.Configuration = .init(), handler: TestHandler = TestHandler(),
+  _ body: (TestServer) async throws -> Void
+) async throws {
+  let group = try EventLoopGroup(count: 2)
+  let clients = try EventLoopGroup(count: 1)
+  let server = HTTPServer(
+    handler: handler, loops: group, configuration: configuration,
+    logger: silentLogger)
+  let address = try await server.listen(on: SocketAddress(parsing: "127.0.0.1:0"))
+  async let running: Void = server.run()
+  let result: Result<Void, any Error>
+  do {
+    let port = address.port ?? 0
+    result = .success(
+      try await body(
+        TestServer(server: server, handler: handler, port: port, loops: clients.loops)))
+  } catch {
+    result = .failure(error)
+  }
+  handler.gate.open()
+  handler.disconnected.open()
+  await server.shutdown(by: .now + .milliseconds(200))
+  await running
+  await group.shutdown()
+  await clients.shutdown()
+  try result.get()
+}

@@ -1,0 +1,99 @@
+import Testing
+import TransomEventLoop
+
+@testable import TransomHTTP
+
+struct TimeoutTests {
+  private let get = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
+  private let short = Duration.milliseconds(40)
+
+  private func configuration(
+    _ timeout: WritableKeyPath<HTTPServer.Timeouts, Duration>
+  ) -> HTTPServer.Configuration {
+    var configuration = HTTPServer.Configuration()
+    configuration.timeouts[keyPath: timeout] = short
+    return configuration
+  }
+
+  @Test func `an idle connection is closed without a word`() async throws {
+    try await withServer(configuration(\.idle)) { server in
+      let client = server.client()
+      try await client.send(get)
+      #expect(try await client.reply().status == 200)
+      #expect(try await client.rest() == "")
+    }
+  }
+
+  @Test func `a new connection that says nothing is closed without a word`() async throws {
+    try await withServer(configuration(\.head)) { server in
+      let client = server.client()
+      #expect(try await client.rest() == "")
+      // An empty line is not the beginning of a request.
+      let other = server.client()
+      try await other.send("\r\n")
+      #expect(try await other.rest() == "")
+    }
+  }
+
+  @Test func `a head that does not end is a 408, also if it never stops coming`() async throws {
+    try await withServer(configuration(\.head)) { server in
+      let client = server.client()
+      try await client.send("GET / HTTP/1.1\r\nHost:")
+      #expect(try await client.reply().status == 408)
+      #expect(try await client.rest() == "")
+
+      let slow = server.client()
+      async let trickled: Void = {
+        try await slow.send("GET / HTTP/1.1\r\n")
+        let end = ContinuousClock.now + .seconds(5)
+        while .now < end {
+          try await slow.send("X: y\r\n")
+          try await Task.sleep(for: .milliseconds(5))
+        }
+      }()
+      #expect(try await slow.reply().status == 408)
+      await slow.close()
+      // It ends because the connection does.
+      _ = try? await trickled
+    }
+  }
+
+  @Test(arguments: ["Content-Length: 10", "Transfer-Encoding: chunked"])
+  func `a body that does not end is a 408`(_ field: String) async throws {
+    try await withServer(configuration(\.body)) { server in
+      let client = server.client()
+      try await client.send("POST / HTTP/1.1\r\nHost: a\r\n\(field)\r\n\r\n5\r\nab")
+      let reply = try await client.reply()
+      #expect(reply.status == 408)
+      #expect(reply.body.contains("\"retryable\":true"))
+      #expect(try await client.rest() == "")
+    }
+  }
+
+  @Test func `a client that does not read its answer is closed`() async throws {
+    try await withServer(configuration(\.write)) { server in
+      let client = server.client()
+      try await client.send("GET /large?n=30000000 HTTP/1.1\r\nHost: a\r\n\r\n")
+      let started = ContinuousClock.now
+      try await server.waitUntilIdle()
+      #expect(ContinuousClock.now - started < .seconds(9))
+      await client.close()
+    }
+  }
+
+  @Test func `what a client sends while its request is answered is not read`() async throws {
+    try await withServer { server in
+      let client = server.client()
+      try await client.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
+      await server.handler.started.wait()
+      let flood = Task { try await client.send(Array(repeating: 0x41, count: 30_000_000)) }
+      // The kernel's buffers fill up, and no more is taken until the answer is given.
+      try await Task.sleep(for: .milliseconds(20))
+      server.handler.gate.open()
+      #expect(try await client.reply().body == "waited")
+      #expect(try await client.reply().status == 414)
+      await client.close()
+      _ = await flood.result
+    }
+  }
+}
