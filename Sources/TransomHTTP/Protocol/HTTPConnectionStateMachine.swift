@@ -112,7 +112,7 @@ package struct HTTPConnectionStateMachine {
   /// The answer is there and about to be written; tells what it has to say about the connection.
   package mutating func responseBegan() -> Persistence {
     guard case .responding(let end, _) = state else { return .closed }
-    let keepsAlive = parser.head.keepsAlive && !isDraining && !endsInput(at: end)
+    let keepsAlive = parser.head.keepsAlive && !isDraining
     state = .responding(end: end, mustClose: !keepsAlive)
     guard keepsAlive else { return .closed }
     return parser.head.version == .http10 ? .keptAlive : .open
@@ -124,10 +124,8 @@ package struct HTTPConnectionStateMachine {
     // A client that asked for the end sends nothing more; another may be sending its next request.
     state =
       mustClose
-      ? .closing(lingering: parser.head.keepsAlive && !inputHasEnded) : .responded(end: end)
+      ? .closing(lingering: parser.head.keepsAlive) : .responded(end: end)
   }
-
-  private func endsInput(at end: Int) -> Bool { inputHasEnded && end == buffer.count }
 
   // MARK: What to do
 

@@ -1,15 +1,13 @@
 /// A `Date` field's value, an IMF-fixdate: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7).
 package struct HTTPDate: Sendable {
-  package static let length = 29
-
-  private var text: InlineArray<29, UInt8>
+  private var text: [UInt8]
 
   /// The date so many seconds after 1970-01-01T00:00:00Z; years 1970 to 9999.
   package init(unixSeconds: Int64) {
     let seconds = Int(min(max(unixSeconds, 0), 253_402_300_799))
     let (days, time) = seconds.quotientAndRemainder(dividingBy: 86_400)
     let (year, month, day) = Self.civil(daysSince1970: days)
-    text = InlineArray(repeating: ByteClass.space)
+    text = Array(repeating: ByteClass.space, count: 29)
     put(Self.weekdays[(days + 4) % 7], at: 0)
     text[3] = UInt8(ascii: ",")
     put(day, digits: 2, at: 5)
@@ -25,7 +23,7 @@ package struct HTTPDate: Sendable {
 
   /// Appends the 29 characters.
   package func append(to bytes: inout [UInt8]) {
-    for index in text.indices { bytes.append(text[index]) }
+    bytes += text
   }
 
   private static let weekdays = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
