@@ -28,10 +28,8 @@ final class PGConnectionHandle: @unchecked Sendable {
 
   /// Connects, blocking: name look-up, TCP, TLS and authentication. Never on an event loop.
   ///
-  /// - Parameters:
-  ///   - conninfo: a connection string or URL (34.1.1).
-  ///   - defaults: keywords that hold unless `conninfo` has its own.
-  ///   - sessionOptions: server settings such as `DateStyle=ISO`, put before the string's own `options`.
+  /// `conninfo` is a connection string or URL (34.1.1); `defaults` are keywords that hold unless it has its own;
+  /// `sessionOptions` are server settings such as `DateStyle=ISO`, put before its own `options`.
   init(
     connecting conninfo: String, defaults: [(String, String)], sessionOptions: [String]
   ) throws(ConnectError) {
