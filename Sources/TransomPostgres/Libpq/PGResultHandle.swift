@@ -52,7 +52,7 @@ package struct PGResultHandle: ~Copyable {
       let tag = unsafe PQcmdStatus(pointer)
       var length = 0
       if let tag = unsafe tag {
-        while unsafe tag[length] != 0, !(unsafe UInt8(bitPattern: tag[length]) - 0x30 < 10) {
+        while unsafe tag[length] != 0, !(unsafe UInt8(bitPattern: tag[length]) &- 0x30 < 10) {
           length += 1
         }
         while unsafe length > 0 && tag[length - 1] == 0x20 { length -= 1 }
