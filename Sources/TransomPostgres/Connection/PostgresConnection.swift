@@ -24,6 +24,8 @@ package actor PostgresConnection {
   private var failure: ConnectionError?
   /// How many bytes more may be received in this transaction.
   private var receiveBudget = Int.max
+  /// Whether more came than that: then what runs was cancelled.
+  package private(set) var receivedTooMuch = false
   private var wasCancelled = false
 
   private init(
@@ -60,8 +62,8 @@ package actor PostgresConnection {
       && !handle.isBroken
   }
 
-  /// Whether the server is still there as far as the kernel knows.
-  package var isServerThere: Bool { !isClosed && watch.isPeerThere }
+  /// Whether an idle connection is as we left it: a server that goes away sends its reason or an end of stream.
+  package var isQuiet: Bool { !isClosed && watch.isQuiet }
 
   /// Calls `handler` on the loop when the server ends the connection while nobody uses it.
   package func onServerGone(_ handler: (@Sendable () -> Void)?) { watch.onHangUp(handler) }
@@ -78,7 +80,26 @@ package actor PostgresConnection {
   // MARK: Sending
 
   /// Allows `bytes` to be received until the next call: what protects memory from a giant result.
-  package func limitReceiving(to bytes: Int) { receiveBudget = bytes }
+  ///
+  /// When more come, what runs is cancelled. What was on its way is still taken, as the server's answer to the
+  /// cancellation stands behind it; should far more come, the connection fails.
+  package func limitReceiving(to bytes: Int) {
+    receiveBudget = bytes
+    receivedTooMuch = false
+  }
+
+  /// More than the buffers of both kernels hold: what can be on its way when a statement is cancelled.
+  private static let onItsWay = 32 << 20
+
+  private func count(received bytes: Int) throws(ConnectionError) {
+    guard receiveBudget != .max else { return }
+    receiveBudget -= bytes
+    guard receiveBudget < 0 else { return }
+    guard !receivedTooMuch else { throw fail(.resultTooLarge) }
+    receivedTooMuch = true
+    receiveBudget = Self.onItsWay
+    cancelRunning()
+  }
 
   /// Adds a command to the pipeline. Its parameters are `parameters[range]`.
   package func enqueue(
@@ -198,10 +219,7 @@ package actor PostgresConnection {
     }
     if watch.isReadable || (mayHaveMore && watch.readableBytes > 0) {
       watch.didDrain()
-      if receiveBudget != .max {
-        receiveBudget -= watch.readableBytes
-        if receiveBudget < 0 { throw fail(.resultTooLarge) }
-      }
+      try count(received: watch.readableBytes)
       // A TLS record of 16 KiB may be left inside TLS, where the kernel does not see it; libpq takes at least
       // 8 KiB at a time.
       for _ in 0..<(handle.usesTLS ? 3 : 1) {

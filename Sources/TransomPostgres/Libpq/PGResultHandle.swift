@@ -67,9 +67,11 @@ package struct PGResultHandle: ~Copyable {
     return unsafe Int(atoll(text))
   }
 
-  package func columnName(_ column: Int) -> String {
-    guard let name = unsafe PQfname(pointer, Int32(column)) else { return "" }
-    return unsafe String(cString: name)
+  @_lifetime(borrow self)
+  package func columnName(_ column: Int) -> Span<UInt8> {
+    let name = unsafe PQfname(pointer, Int32(column))
+    let length = unsafe name.map { unsafe strlen($0) } ?? 0
+    return unsafe _overrideLifetime(Self.span(name, length), borrowing: self)
   }
 
   package func columnType(_ column: Int) -> OID {
