@@ -29,6 +29,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
   ],
   targets: [
     // The C libraries: a module map each, and shims for what Swift cannot call.
@@ -39,7 +40,10 @@ let package = Package(
       name: "CTransomJSON", linkerSettings: [.linkedLibrary("simdjson")]),
 
     .target(
-      name: "TransomEventLoop", dependencies: ["CTransomLinux"], swiftSettings: strict),
+      name: "TransomEventLoop",
+      dependencies: [
+        "CTransomLinux", .product(name: "DequeModule", package: "swift-collections"),
+      ], swiftSettings: strict),
     .target(
       name: "TransomPostgres",
       dependencies: [
@@ -66,6 +70,7 @@ let package = Package(
       dependencies: [
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Subprocess", package: "swift-subprocess"),
+        .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
     .executableTarget(
       name: "transom",
@@ -78,8 +83,12 @@ let package = Package(
       ], swiftSettings: strict),
 
     .target(
-      name: "TestSupport", dependencies: ["TransomCluster"], path: "Tests/TestSupport",
-      swiftSettings: strict),
+      name: "TestSupport",
+      dependencies: [
+        "TransomCluster",
+        .product(name: "Subprocess", package: "swift-subprocess"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ], path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(
       name: "TransomEventLoopTests", dependencies: ["TransomEventLoop"], swiftSettings: strict),
     .testTarget(

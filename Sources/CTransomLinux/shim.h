@@ -10,12 +10,14 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -40,6 +42,61 @@ static inline unsigned long long ctransom_epoll_token(const struct epoll_event *
 static inline int ctransom_readable_bytes(int descriptor) {
   int count = 0;
   return ioctl(descriptor, FIONREAD, &count) == 0 ? count : -1;
+}
+
+static inline int ctransom_errno(void) { return errno; }
+
+/// Sends two buffers as if they were one, without SIGPIPE.
+static inline ssize_t ctransom_send_two(int descriptor, const void *first, size_t first_length,
+                                        const void *second, size_t second_length) {
+  struct iovec parts[2] = {{(void *)first, first_length}, {(void *)second, second_length}};
+  struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+  return sendmsg(descriptor, &message, MSG_NOSIGNAL);
+}
+
+static inline void ctransom_no_delay(int descriptor) {
+  int on = 1;
+  (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+static inline void ctransom_reuse_address(int descriptor) {
+  int on = 1;
+  (void)setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+}
+
+/// Removes the file of a Unix-domain socket that nobody listens on any more, and nothing else.
+static inline void ctransom_remove_stale_socket(const char *path) {
+  struct stat status;
+  if (lstat(path, &status) != 0 || !S_ISSOCK(status.st_mode)) return;
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (strlen(path) >= sizeof address.sun_path) return;
+  strcpy(address.sun_path, path);
+  int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (probe < 0) return;
+  if (connect(probe, (struct sockaddr *)&address, sizeof address) != 0 && errno == ECONNREFUSED)
+    (void)unlink(path);
+  (void)close(probe);
+}
+
+// glibc declares these with transparent unions, which Swift does not see as pointers.
+static inline int ctransom_bind(int descriptor, const struct sockaddr *address, socklen_t length) {
+  return bind(descriptor, address, length);
+}
+
+static inline int ctransom_socket_name(int descriptor, struct sockaddr *address,
+                                       socklen_t *length) {
+  return getsockname(descriptor, address, length);
+}
+
+static inline int ctransom_accept(int descriptor) {
+  return accept4(descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+/// Whether nothing says that the peer has closed: data or silence, but no end of stream and no error.
+static inline int ctransom_peer_is_there(int descriptor) {
+  char byte;
+  ssize_t count = recv(descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return count > 0 || (count < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
 #endif

@@ -1,0 +1,52 @@
+import FoundationEssentials
+
+/// What PostgreSQL keeps in its data directory, as far as it tells about the server
+/// (PostgreSQL manual, 73.1 "Database File Layout").
+struct DataDirectory: Sendable {
+  let path: String
+
+  /// The major version that made the data; nil if there is none yet.
+  var majorVersion: String? {
+    let line = lines(of: "PG_VERSION").first
+    return line.flatMap { $0.isEmpty ? nil : $0 }
+  }
+
+  /// Nothing that initialisation could overwrite.
+  var isMissingOrEmpty: Bool {
+    let names = try? FileManager.default.contentsOfDirectory(atPath: path)
+    return names?.isEmpty ?? !FileManager.default.fileExists(atPath: path)
+  }
+
+  /// The process of which `postmaster.pid` speaks, running or not.
+  var recordedProcessID: Int32? {
+    lines(of: "postmaster.pid").first.flatMap { Int32($0) }
+  }
+
+  /// The running server's process, and not a stranger that has got the number since: a postmaster's
+  /// working directory is its data directory.
+  var serverProcessID: Int32? {
+    guard let processID = recordedProcessID, processID > 0 else { return nil }
+    let directory = Files.linkTarget("/proc/\(processID)/cwd")
+    return directory != nil && directory == Files.realPath(path) ? processID : nil
+  }
+
+  /// Removes lock files that name a process which is not the server: a stranger that has got the
+  /// number since, or a zombie. PostgreSQL would refuse to start. Lock files of processes that are
+  /// gone are left to PostgreSQL. Surviving backends it finds by their shared memory.
+  func removeMisleadingLocks(andOfSocket socket: String) throws {
+    let manager = FileManager.default
+    guard let processID = recordedProcessID, serverProcessID == nil,
+      manager.fileExists(atPath: "/proc/\(processID)")
+    else { return }
+    try manager.removeItem(atPath: path + "/postmaster.pid")
+    if manager.fileExists(atPath: socket + ".lock") {
+      try manager.removeItem(atPath: socket + ".lock")
+    }
+  }
+
+  private func lines(of file: String) -> [String] {
+    guard let data = FileManager.default.contents(atPath: "\(path)/\(file)") else { return [] }
+    return String(decoding: data, as: UTF8.self)
+      .split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+  }
+}

@@ -1,0 +1,311 @@
+internal import CTransomLinux
+internal import DequeModule
+internal import Synchronization
+
+/// One thread, one epoll instance: a serial and task executor that also waits for descriptors and timers.
+///
+/// An actor whose `unownedExecutor` is a loop runs on the loop's thread, and so do the descriptors that
+/// it waits for: a wait that ends continues on the same thread, with no lock and no hop. Descriptors are
+/// registered once, edge-triggered (epoll(7)): there is no system call for a wait but `epoll_wait`.
+///
+/// `@unchecked Sendable`: everything but `remote`, `hasRemote` and `isAsleep` is touched on the loop's
+/// own thread only (each such method checks that), and those three are thread-safe.
+@safe
+package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
+  package typealias TimerID = TimerQueue<@Sendable () -> Void>.TimerID
+
+  private enum Work {
+    case job(UnownedJob)
+    case call(@Sendable () -> Void)
+  }
+
+  private struct Remote {
+    var work: [Work] = []
+    var isStopping = false
+    var hasStopped = false
+  }
+
+  /// Events taken from the kernel at once.
+  private static let eventCapacity = 256
+  /// Jobs run before the kernel is asked for events again, so that a busy task cannot starve sockets.
+  private static let jobsPerTurn = 512
+
+  package let name: String
+
+  private let epoll: FileDescriptor
+  private let wakeUp: FileDescriptor
+  private let events: UnsafeMutablePointer<epoll_event>
+  private var thread: pthread_t?
+
+  private var work = Deque<Work>()
+  private var timers = TimerQueue<@Sendable () -> Void>()
+  private var watches: [DescriptorWatch?] = []
+  private var freeWatches: [Int] = []
+  private var turnBegan = ContinuousClock.now
+
+  private let remote = Mutex(Remote())
+  private let hasRemote = Atomic(false)
+  private let isAsleep = Atomic(false)
+  private let stopped = Mutex<[CheckedContinuation<Void, Never>]>([])
+
+  /// Starts a loop and its thread.
+  package init(name: String) throws(SystemError) {
+    self.name = name
+    let epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+    guard epoll >= 0 else { throw .last("epoll_create1") }
+    self.epoll = FileDescriptor(adopting: epoll)
+    let wakeUp = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
+    guard wakeUp >= 0 else { throw .last("eventfd") }
+    self.wakeUp = FileDescriptor(adopting: wakeUp)
+    unsafe events = .allocate(capacity: Self.eventCapacity)
+    guard ctransom_epoll_add(epoll, wakeUp, EPOLLIN.rawValue, UInt64.max) == 0 else {
+      throw .last("epoll_ctl")
+    }
+    try startThread()
+  }
+
+  deinit {
+    unsafe events.deallocate()
+  }
+
+  /// When the turn that runs now began: read once a turn, so that many readers cost nothing.
+  package var now: ContinuousClock.Instant {
+    preconditionOnLoop()
+    return turnBegan
+  }
+
+  /// Whether the caller runs on this loop's thread.
+  package var isCurrent: Bool {
+    guard let thread else { return false }
+    return pthread_equal(pthread_self(), thread) != 0
+  }
+
+  func preconditionOnLoop() {
+    precondition(isCurrent, "used from another thread than its event loop's")
+  }
+
+  // MARK: Executor
+
+  package func enqueue(_ job: consuming ExecutorJob) {
+    let job = UnownedJob(job)
+    if isCurrent {
+      work.append(.job(job))
+    } else {
+      enqueueRemotely(.job(job))
+    }
+  }
+
+  /// Calls `body` on the loop's thread, soon, never at once. From any thread.
+  package func execute(_ body: @escaping @Sendable () -> Void) {
+    if isCurrent {
+      work.append(.call(body))
+    } else {
+      enqueueRemotely(.call(body))
+    }
+  }
+
+  /// What an actor that lives on this loop returns as its `unownedExecutor`.
+  ///
+  /// Safe: an actor holds its loop, so that the reference never outlives it.
+  @safe package var executor: UnownedSerialExecutor { unsafe asUnownedSerialExecutor() }
+
+  /// Calls `body` on the loop's thread and waits for what it returns. From any thread.
+  package func run<Value: Sendable, Failure: Error>(
+    _ body: @escaping @Sendable () throws(Failure) -> Value
+  ) async throws(Failure) -> Value {
+    let result = await withCheckedContinuation {
+      (continuation: CheckedContinuation<Result<Value, Failure>, Never>) in
+      execute {
+        continuation.resume(returning: Result { () throws(Failure) in try body() })
+      }
+    }
+    return try result.get()
+  }
+
+  package func checkIsolated() { preconditionOnLoop() }
+
+  package func isIsolatingCurrentContext() -> Bool? { isCurrent }
+
+  private func enqueueRemotely(_ item: Work) {
+    remote.withLock { remote in
+      precondition(!remote.hasStopped, "work for event loop \(name), which was shut down")
+      remote.work.append(item)
+    }
+    hasRemote.store(true, ordering: .sequentiallyConsistent)
+    // The loop says that it sleeps before it looks for remote work, so one of both sees the other.
+    if isAsleep.exchange(false, ordering: .sequentiallyConsistent) { signal() }
+  }
+
+  private func signal() {
+    var one: UInt64 = 1
+    _ = unsafe CTransomLinux.write(wakeUp.rawValue, &one, 8)
+  }
+
+  // MARK: Timers
+
+  /// Calls `body` on the loop once `deadline` has passed. On the loop only.
+  package func schedule(
+    at deadline: ContinuousClock.Instant, _ body: @escaping @Sendable () -> Void
+  ) -> TimerID {
+    preconditionOnLoop()
+    return timers.insert(at: deadline, body)
+  }
+
+  /// Forgets a timer; does nothing if it has fired. On the loop only.
+  package func cancel(_ timer: TimerID) {
+    preconditionOnLoop()
+    timers.remove(timer)
+  }
+
+  // MARK: Descriptors
+
+  /// Registers a non-blocking descriptor for both directions, edge-triggered.
+  func add(_ watch: DescriptorWatch) throws(SystemError) -> Int {
+    preconditionOnLoop()
+    let slot = freeWatches.popLast() ?? watches.count
+    if slot == watches.count { watches.append(nil) }
+    let interest =
+      EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
+    guard ctransom_epoll_add(epoll.rawValue, watch.descriptor, interest, UInt64(slot)) == 0 else {
+      freeWatches.append(slot)
+      throw .last("epoll_ctl")
+    }
+    watches[slot] = watch
+    return slot
+  }
+
+  /// Ends a registration. Its slot is used again only in a later turn: events of this turn that were
+  /// taken from the kernel before must not reach another descriptor.
+  func remove(_ watch: DescriptorWatch, slot: Int) {
+    preconditionOnLoop()
+    _ = ctransom_epoll_remove(epoll.rawValue, watch.descriptor)
+    watches[slot] = nil
+    work.append(.call { [self] in freeWatches.append(slot) })
+  }
+
+  // MARK: The loop
+
+  private func run() {
+    while true {
+      runWork()
+      let count = waitForEvents()
+      turnBegan = .now
+      takeRemoteWork()
+      for index in 0..<count {
+        let token = unsafe ctransom_epoll_token(events + index)
+        guard token != UInt64.max else {
+          drainWakeUp()
+          continue
+        }
+        let watch = watches[Int(token)]
+        watch?.becameReady(Readiness(epoll: unsafe events[index].events))
+      }
+      while let body = timers.popDue(at: turnBegan) { body() }
+      if work.isEmpty, tryStop() { return }
+    }
+  }
+
+  private func runWork() {
+    var left = Self.jobsPerTurn
+    while left > 0, let item = work.popFirst() {
+      left -= 1
+      switch item {
+      case .job(let job):
+        unsafe job.runSynchronously(
+          isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+      case .call(let body):
+        body()
+      }
+    }
+  }
+
+  /// Waits for events, until the next timer is due; does not wait while there is work.
+  private func waitForEvents() -> Int {
+    var timeout: CInt = 0
+    if work.isEmpty {
+      isAsleep.store(true, ordering: .sequentiallyConsistent)
+      if !hasRemote.load(ordering: .sequentiallyConsistent) { timeout = millisecondsToNextTimer() }
+    }
+    let count = unsafe epoll_wait(epoll.rawValue, events, CInt(Self.eventCapacity), timeout)
+    if work.isEmpty { isAsleep.store(false, ordering: .sequentiallyConsistent) }
+    // A loop that cannot wait cannot go on; being interrupted by a signal is no failure.
+    precondition(count >= 0 || SystemError.currentErrno == EINTR, "epoll_wait failed")
+    return max(0, Int(count))
+  }
+
+  private func millisecondsToNextTimer() -> CInt {
+    guard let deadline = timers.nextDeadline else { return -1 }
+    let (seconds, attoseconds) = (deadline - .now).components
+    guard seconds >= 0, attoseconds >= 0 else { return 0 }
+    // Rounded up, so that the loop does not spin before a timer is due.
+    let milliseconds = seconds.multipliedReportingOverflow(by: 1000)
+    let rest = (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
+    return milliseconds.overflow
+      ? CInt.max : CInt(clamping: milliseconds.partialValue + rest)
+  }
+
+  private func takeRemoteWork() {
+    guard hasRemote.load(ordering: .sequentiallyConsistent) else { return }
+    let taken = remote.withLock { remote in
+      hasRemote.store(false, ordering: .sequentiallyConsistent)
+      return exchange(&remote.work, with: [])
+    }
+    work.append(contentsOf: taken)
+  }
+
+  private func drainWakeUp() {
+    var value: UInt64 = 0
+    _ = unsafe CTransomLinux.read(wakeUp.rawValue, &value, 8)
+  }
+
+  // MARK: Start and stop
+
+  private func startThread() throws(SystemError) {
+    // The thread begins with the lock held by us, so that it sees its own identity.
+    let code = remote.withLock { _ -> CInt in
+      var thread = pthread_t()
+      let context = unsafe Unmanaged.passRetained(self).toOpaque()
+      let code = unsafe pthread_create(
+        &thread, nil,
+        { context in
+          guard let context = unsafe context else { return nil }
+          let loop = unsafe Unmanaged<EventLoop>.fromOpaque(context).takeRetainedValue()
+          loop.remote.withLock { _ in }
+          loop.run()
+          return nil
+        }, context)
+      if code == 0 {
+        self.thread = thread
+        unsafe pthread_setname_np(thread, name)
+        pthread_detach(thread)
+      } else {
+        unsafe Unmanaged<EventLoop>.fromOpaque(context).release()
+      }
+      return code
+    }
+    guard code == 0 else { throw SystemError(call: "pthread_create", errno: code) }
+  }
+
+  private func tryStop() -> Bool {
+    let stops = remote.withLock { remote in
+      guard remote.isStopping, remote.work.isEmpty else { return false }
+      remote.hasStopped = true
+      return true
+    }
+    guard stops else { return false }
+    for waiter in stopped.withLock({ exchange(&$0, with: []) }) { waiter.resume() }
+    return true
+  }
+
+  /// Ends the thread after the work that is there. Whatever lived on the loop must be closed before.
+  package func shutdown() async {
+    await withCheckedContinuation { continuation in
+      let hasStopped = remote.withLock { remote in
+        remote.isStopping = true
+        if !remote.hasStopped { stopped.withLock { $0.append(continuation) } }
+        return remote.hasStopped
+      }
+      if hasStopped { continuation.resume() } else { signal() }
+    }
+  }
+}

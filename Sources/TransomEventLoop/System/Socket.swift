@@ -1,0 +1,134 @@
+internal import CTransomLinux
+
+/// A connected stream socket on an event loop: reads and writes never block.
+///
+/// `@unchecked Sendable`: used on its loop's thread only, which its watch checks.
+package final class Socket: @unchecked Sendable {
+  /// What a read found.
+  package enum ReadResult: Equatable, Sendable {
+    /// That many bytes, at least one, were appended.
+    case bytes(Int)
+    /// Nothing yet: wait with `readable(until:)`.
+    case wouldBlock
+    /// The peer has closed its side.
+    case endOfStream
+  }
+
+  package let loop: EventLoop
+  private let watch: DescriptorWatch
+  private var descriptor: FileDescriptor?
+
+  /// Takes a non-blocking socket. On the loop only.
+  package init(
+    adopting descriptor: consuming FileDescriptor, on loop: EventLoop
+  ) throws(SystemError) {
+    self.loop = loop
+    watch = try DescriptorWatch(descriptor.rawValue, on: loop)
+    self.descriptor = consume descriptor
+  }
+
+  /// Reads at most `limit` bytes, in one system call, to the end of `buffer`.
+  package func read(
+    into buffer: inout [UInt8], atMost limit: Int
+  ) throws(SystemError) -> ReadResult {
+    guard descriptor != nil else { throw SystemError(call: "recv", errno: EBADF) }
+    var count = 0
+    buffer.append(addingCapacity: limit) { output in
+      unsafe output.withUnsafeMutableBufferPointer { bytes, initialized in
+        count = unsafe recv(
+          watch.descriptor, bytes.baseAddress.map { unsafe $0 + initialized }, limit, 0)
+        initialized += max(0, count)
+      }
+    }
+    if count > 0 {
+      // For a stream, less than what was asked for means that the socket is empty: epoll(7).
+      if count < limit { watch.didDrain() }
+      return .bytes(count)
+    }
+    if count == 0 { return .endOfStream }
+    switch SystemError.currentErrno {
+    case EAGAIN:
+      watch.didDrain()
+      return .wouldBlock
+    case EINTR:
+      return try read(into: &buffer, atMost: limit)
+    default:
+      throw .last("recv")
+    }
+  }
+
+  /// Writes as much of `bytes[start...]` as the kernel takes now; tells how many bytes, perhaps none.
+  package func write(_ bytes: [UInt8], from start: Int) throws(SystemError) -> Int {
+    guard descriptor != nil else { throw SystemError(call: "send", errno: EBADF) }
+    let length = bytes.count - start
+    let count = unsafe bytes.withUnsafeBytes {
+      unsafe send(
+        watch.descriptor, $0.baseAddress.map { unsafe $0 + start }, length,
+        Int32(MSG_NOSIGNAL))
+    }
+    return try written(count, of: length)
+  }
+
+  /// Writes as much as the kernel takes now of `head[start...]` followed by `body`, in one system call.
+  package func write(
+    _ head: [UInt8], from start: Int, then body: [UInt8]
+  ) throws(SystemError) -> Int {
+    guard start < head.count else { return try write(body, from: start - head.count) }
+    guard descriptor != nil else { throw SystemError(call: "sendmsg", errno: EBADF) }
+    let count = unsafe head.withUnsafeBytes { head in
+      unsafe body.withUnsafeBytes { body in
+        unsafe ctransom_send_two(
+          watch.descriptor, head.baseAddress.map { unsafe $0 + start }, head.count - start,
+          body.baseAddress, body.count)
+      }
+    }
+    return try written(count, of: head.count - start + body.count)
+  }
+
+  private func written(_ count: Int, of length: Int) throws(SystemError) -> Int {
+    if count >= 0 {
+      if count < length { watch.didFill() }
+      return count
+    }
+    switch SystemError.currentErrno {
+    case EAGAIN:
+      watch.didFill()
+      return 0
+    case EINTR:
+      return 0
+    default:
+      throw .last("send")
+    }
+  }
+
+  /// Waits until a read is worth a try.
+  package func readable(
+    until deadline: ContinuousClock.Instant? = nil,
+    isolation: isolated (any Actor)? = #isolation
+  ) async -> Wake {
+    await watch.readable(until: deadline, isolation: isolation)
+  }
+
+  /// Waits until a write is worth a try.
+  package func writable(
+    until deadline: ContinuousClock.Instant? = nil,
+    isolation: isolated (any Actor)? = #isolation
+  ) async -> Wake {
+    await watch.writable(until: deadline, isolation: isolation)
+  }
+
+  /// Calls `handler` on the loop when the peer closes its side or the connection breaks; nil takes it back.
+  package func onHangUp(_ handler: (@Sendable () -> Void)?) { watch.onHangUp(handler) }
+
+  /// Tells the peer that nothing more comes; reading goes on.
+  package func shutdownWrite() {
+    guard descriptor != nil else { return }
+    _ = CTransomLinux.shutdown(watch.descriptor, Int32(SHUT_WR))
+  }
+
+  /// Closes the socket; waits end with `.closed`. Does nothing the second time.
+  package func close() {
+    watch.close()
+    descriptor = nil
+  }
+}

@@ -1,0 +1,36 @@
+/// How to reach one database, and how its connections behave.
+public struct ConnectionConfiguration: Sendable {
+  /// A libpq connection string or URL (PostgreSQL manual, 34.1.1 "Connection Strings").
+  public var conninfo: String
+  /// Whether statements are prepared once for each connection. Off behind PgBouncer in transaction mode.
+  public var preparesStatements = true
+  /// The number of prepared statements kept for each connection.
+  public var preparedStatementLimit = 256
+  /// How long connecting may take, in seconds, unless the connection string has its own.
+  public var connectTimeoutSeconds = 10
+
+  /// Takes the connection string; it is checked when a pool is made with it.
+  public init(conninfo: String) { self.conninfo = conninfo }
+
+  /// Checks the connection string without connecting.
+  ///
+  /// - Throws: libpq's words for what is wrong.
+  public func validate() throws(ConnectError) { try PGConnectionHandle.validate(conninfo) }
+
+  /// What our text decoding relies on. As options of the session's start they are also what RESET returns to.
+  static let sessionOptions = [
+    "DateStyle=ISO", "bytea_output=hex", "extra_float_digits=1", "standard_conforming_strings=on",
+  ]
+
+  func connect() throws(ConnectError) -> PGConnectionHandle {
+    try PGConnectionHandle(
+      connecting: conninfo,
+      defaults: [
+        ("connect_timeout", String(connectTimeoutSeconds)),
+        ("fallback_application_name", "transom"),
+        ("client_encoding", "UTF8"),
+      ],
+      // PgBouncer refuses start-up options that it does not track.
+      sessionOptions: preparesStatements ? Self.sessionOptions : [])
+  }
+}

@@ -1,0 +1,247 @@
+package import TransomEventLoop
+
+/// One connection to a PostgreSQL server, always in pipeline mode, living on one event loop.
+///
+/// Commands are enqueued, then a sync; `next` hands out what became of each, in order. Nothing is sent before a
+/// sync but what does not fit libpq's buffer, so that a whole transaction goes out in one write.
+package actor PostgresConnection {
+  package nonisolated let loop: EventLoop
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.executor }
+
+  /// The server process, as `pg_stat_activity` names it.
+  package nonisolated let processID: Int32
+  package nonisolated let openedAt: ContinuousClock.Instant
+
+  private let handle: PGConnectionHandle
+  private let watch: DescriptorWatch
+  private let preparesStatements: Bool
+  private var pipeline = PipelineStateMachine()
+  private var statements: StatementCache
+  /// The last read may have left something in the socket: what the kernel reported is used up.
+  private var mayHaveMore = false
+  private var hasUnsent = false
+  private var isClosed = false
+  private var failure: ConnectionError?
+  /// How many bytes more may be received in this transaction.
+  private var receiveBudget = Int.max
+  private var wasCancelled = false
+
+  private init(
+    _ handle: PGConnectionHandle, _ watch: DescriptorWatch,
+    _ configuration: ConnectionConfiguration
+  ) {
+    loop = watch.loop
+    self.handle = handle
+    self.watch = watch
+    processID = handle.processID
+    openedAt = .now
+    preparesStatements = configuration.preparesStatements
+    statements = StatementCache(capacity: configuration.preparedStatementLimit)
+  }
+
+  /// Connects, off the loop, and settles on it.
+  package static func connect(
+    _ configuration: ConnectionConfiguration, on loop: EventLoop
+  ) async throws -> PostgresConnection {
+    let handle = try await offLoop {
+      Result { () throws(ConnectError) in try configuration.connect() }
+    }.get()
+    let watch = try await loop.run { () throws(SystemError) in
+      try DescriptorWatch(handle.socket, on: loop)
+    }
+    return PostgresConnection(handle, watch, configuration)
+  }
+
+  // MARK: State
+
+  /// Whether the connection can take another transaction: all answered, none open, nothing broken.
+  package var isReusable: Bool {
+    failure == nil && !isClosed && !wasCancelled && pipeline.isIdle && handle.isIdle
+      && !handle.isBroken
+  }
+
+  /// Whether the server is still there as far as the kernel knows.
+  package var isServerThere: Bool { !isClosed && watch.isPeerThere }
+
+  /// Calls `handler` on the loop when the server ends the connection while nobody uses it.
+  package func onServerGone(_ handler: (@Sendable () -> Void)?) { watch.onHangUp(handler) }
+
+  /// Closes the connection; the server rolls back what is open. Does nothing the second time.
+  package func close() {
+    guard !isClosed else { return }
+    isClosed = true
+    failure = failure ?? .closed
+    watch.close()
+    handle.finish()
+  }
+
+  // MARK: Sending
+
+  /// Allows `bytes` to be received until the next call: what protects memory from a giant result.
+  package func limitReceiving(to bytes: Int) { receiveBudget = bytes }
+
+  /// Adds a command to the pipeline. Its parameters are `parameters[range]`.
+  package func enqueue(
+    _ sql: String, _ parameters: ParameterList, _ range: Range<Int>
+  ) throws(ConnectionError) {
+    try checkUsable()
+    guard preparesStatements else {
+      try check(handle.sendUnnamed(sql, parameters, range))
+      pipeline.executeSent()
+      return
+    }
+    let name: String
+    switch statements.lookUp(sql) {
+    case .known(let known):
+      name = known
+    case .unknown(let new, let statement):
+      try check(handle.sendPrepare(new, sql))
+      pipeline.prepareSent(statement: statement)
+      name = new
+    }
+    try check(handle.sendPrepared(name, parameters, range))
+    pipeline.executeSent()
+  }
+
+  /// Adds a command without parameters to the pipeline.
+  package func enqueue(_ sql: String) throws(ConnectionError) {
+    try enqueue(sql, Self.noParameters, 0..<0)
+  }
+
+  private static let noParameters = ParameterList()
+
+  /// Ends the pipeline and sends it, as far as the socket takes it now; `next` sends the rest.
+  package func sync() throws(ConnectionError) {
+    try checkUsable()
+    try check(handle.sendSync())
+    pipeline.syncSent()
+    hasUnsent = handle.flush() == .pending
+    if hasUnsent { watch.didFill() }
+    mayHaveMore = false
+  }
+
+  /// Frees what the server still holds of statements that are no longer used. To be called between
+  /// transactions: adds commands and a sync of their own, whose results `next` hands out like others.
+  ///
+  /// - Returns: the number of commands added before the sync; 0 if there was nothing to do.
+  package func enqueueDeallocations() throws(ConnectionError) -> Int {
+    guard statements.hasEvicted else { return 0 }
+    let names = statements.takeEvicted()
+    for name in names {
+      try check(handle.sendUnnamed("DEALLOCATE \(name)", Self.noParameters, 0..<0))
+      pipeline.executeSent()
+    }
+    try check(handle.sendSync())
+    pipeline.syncSent()
+    return names.count
+  }
+
+  /// Forgets every prepared statement: the catalogue changed under one of them.
+  package func forgetStatements() { statements.invalidate() }
+
+  // MARK: Receiving
+
+  /// What became of the next command; waits for it.
+  package func next() async throws(ConnectionError) -> PipelineEvent {
+    while true {
+      try checkUsable()
+      while handle.isBusy { try await receive() }
+      guard let result = handle.nextResult() else {
+        guard act(on: pipeline.received(.end)) else { throw fail(.outOfStep) }
+        continue
+      }
+      if handle.isBroken, !result.isFromServer { throw fail(.lost(handle.message)) }
+      switch pipeline.received(Self.kind(of: result.status)) {
+      case .deliver: return .result(result)
+      case .fail: return .failed(result.serverError)
+      case .notPrepared(let statement, failed: true):
+        statements.forget(statement)
+        return .failed(result.serverError)
+      case .skip: return .skipped
+      case .synced: return .synced
+      case let action: guard act(on: action) else { throw fail(.outOfStep) }
+      }
+    }
+  }
+
+  private static func kind(of status: PGResultHandle.Status) -> PipelineStateMachine.Received {
+    switch status {
+    case .emptyQuery, .commandOK, .tuples, .singleTuple: .success
+    case .pipelineSync: .sync
+    case .pipelineAborted: .aborted
+    case .fatalError: .error
+    // libpq cannot leave COPY in pipeline mode; `end` is out of step here, which closes the connection.
+    case .copy, .unexpected: .end
+    }
+  }
+
+  /// Returns false if the pipeline is out of step.
+  private func act(on action: PipelineStateMachine.Action) -> Bool {
+    switch action {
+    case .prepared(let statement): statements.confirm(statement)
+    case .notPrepared(let statement, _): statements.forget(statement)
+    case .outOfStep: return false
+    case .none, .deliver, .fail, .skip, .synced: break
+    }
+    return true
+  }
+
+  /// Reads what is there, or waits for it; sends what is left over meanwhile, so that neither side waits for
+  /// the other with full buffers.
+  private func receive() async throws(ConnectionError) {
+    if hasUnsent {
+      switch handle.flush() {
+      case .done: hasUnsent = false
+      case .pending: watch.didFill()
+      case .failed: throw fail(.lost(handle.message))
+      }
+    }
+    if watch.isReadable || (mayHaveMore && watch.readableBytes > 0) {
+      watch.didDrain()
+      if receiveBudget != .max {
+        receiveBudget -= watch.readableBytes
+        if receiveBudget < 0 { throw fail(.resultTooLarge) }
+      }
+      // A TLS record of 16 KiB may be left inside TLS, where the kernel does not see it; libpq takes at least
+      // 8 KiB at a time.
+      for _ in 0..<(handle.usesTLS ? 3 : 1) {
+        guard handle.consumeInput() else { throw fail(.lost(handle.message)) }
+      }
+      mayHaveMore = true
+      return
+    }
+    mayHaveMore = false
+    let wake = hasUnsent ? await watch.readableOrWritable() : await watch.readable()
+    if wake == .closed { throw fail(.closed) }
+  }
+
+  // MARK: Cancelling
+
+  /// Asks the server to cancel what runs on this connection. The answer comes through `next`, like any error.
+  ///
+  /// The request may still reach the server after the statement that it was meant for, so the connection is
+  /// not reusable afterwards.
+  package func cancelRunning() {
+    guard !isClosed, !wasCancelled, let cancel = handle.cancelHandle() else { return }
+    wasCancelled = true
+    cancelOffLoop(cancel)
+  }
+
+  // MARK: Checks
+
+  private func checkUsable() throws(ConnectionError) {
+    if let failure { throw failure }
+  }
+
+  private func check(_ sent: Bool) throws(ConnectionError) {
+    guard sent else { throw fail(.lost(handle.message)) }
+  }
+
+  private func fail(_ error: ConnectionError) -> ConnectionError {
+    failure = failure ?? error
+    return error
+  }
+
+  /// Writes every message to a file, as libpq's `PQtrace` does: to count round trips in tests.
+  package func trace(to path: String) { handle.trace(to: path) }
+}

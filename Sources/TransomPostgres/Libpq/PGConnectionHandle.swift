@@ -1,0 +1,204 @@
+internal import CTransomPQ
+
+/// A connection could not be made: libpq's own words.
+public struct ConnectError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// What libpq or the server said.
+  public let message: String
+
+  /// Takes the message.
+  public init(message: String) { self.message = message }
+
+  /// The message.
+  public var description: String { message }
+}
+
+/// Owns a `PGconn` in non-blocking pipeline mode: the whole libpq surface that we use
+/// (PostgreSQL manual, chapter 34 "libpq", and 34.5 "Pipeline Mode").
+///
+/// Safe: the pointer never leaves this type and is freed once. `@unchecked Sendable`: made off the loop and
+/// then owned by one `PostgresConnection`, whose actor guards it.
+@safe
+final class PGConnectionHandle: @unchecked Sendable {
+  enum FlushResult { case done, pending, failed }
+
+  /// Nil once finished: libpq answers every call on a null connection with a failure.
+  private var pointer: OpaquePointer?
+  /// The addresses of a statement's parameters, reused.
+  private var values: [UnsafePointer<CChar>?] = unsafe []
+
+  /// Connects, blocking: name look-up, TCP, TLS and authentication. Never on an event loop.
+  ///
+  /// `conninfo` is a connection string or URL (34.1.1); `defaults` are keywords that hold unless it has its own;
+  /// `sessionOptions` are server settings such as `DateStyle=ISO`, put before its own `options`.
+  init(
+    connecting conninfo: String, defaults: [(String, String)], sessionOptions: [String]
+  ) throws(ConnectError) {
+    var keywords = defaults.map(\.0) + ["dbname"]
+    var texts = defaults.map(\.1) + [conninfo]
+    if !sessionOptions.isEmpty {
+      let own = try Self.options(of: conninfo)
+      keywords.append("options")
+      texts.append((sessionOptions.map { "-c \($0)" } + [own]).joined(separator: " "))
+    }
+    let pointer = unsafe Self.withCStrings(keywords) { keywords in
+      unsafe Self.withCStrings(texts) { texts in
+        unsafe PQconnectdbParams(keywords, texts, 1)
+      }
+    }
+    guard let pointer = unsafe pointer else { throw ConnectError(message: "out of memory") }
+    unsafe self.pointer = unsafe pointer
+    guard unsafe PQstatus(pointer) == CONNECTION_OK else { throw ConnectError(message: message) }
+    _ = unsafe PQsetNoticeReceiver(pointer, { _, _ in }, nil)
+    guard unsafe PQsetnonblocking(pointer, 1) == 0, unsafe PQenterPipelineMode(pointer) == 1 else {
+      throw ConnectError(message: message)
+    }
+  }
+
+  deinit { finish() }
+
+  /// Closes the connection; afterwards every call fails.
+  func finish() {
+    unsafe PQfinish(exchange(&pointer, with: nil))
+  }
+
+  var socket: CInt { unsafe PQsocket(pointer) }
+  var processID: CInt { unsafe PQbackendPID(pointer) }
+  var usesTLS: Bool { unsafe PQsslInUse(pointer) != 0 }
+  var isBroken: Bool { unsafe PQstatus(pointer) != CONNECTION_OK }
+  var isIdle: Bool { unsafe PQtransactionStatus(pointer) == PQTRANS_IDLE }
+
+  /// libpq's last error of the connection.
+  var message: String {
+    guard let text = unsafe PQerrorMessage(pointer) else { return "" }
+    return unsafe String(cString: text).trimmingLineEnd
+  }
+
+  // MARK: Sending
+
+  /// Names a statement; the server infers the types of its parameters.
+  func sendPrepare(_ name: String, _ sql: String) -> Bool {
+    unsafe PQsendPrepare(pointer, name, sql, 0, nil) == 1
+  }
+
+  /// Runs a named statement; values go and come as text.
+  func sendPrepared(_ name: String, _ parameters: ParameterList, _ range: Range<Int>) -> Bool {
+    unsafe withAddresses(of: parameters, range) { values in
+      unsafe PQsendQueryPrepared(pointer, name, CInt(range.count), values, nil, nil, 0) == 1
+    }
+  }
+
+  /// Parses and runs a statement without a name.
+  func sendUnnamed(_ sql: String, _ parameters: ParameterList, _ range: Range<Int>) -> Bool {
+    unsafe withAddresses(of: parameters, range) { values in
+      unsafe PQsendQueryParams(pointer, sql, CInt(range.count), nil, values, nil, nil, 0) == 1
+    }
+  }
+
+  /// Ends a pipeline: an error skips everything up to here. Sends what is buffered.
+  func sendSync() -> Bool { unsafe PQpipelineSync(pointer) == 1 }
+
+  func flush() -> FlushResult {
+    switch unsafe PQflush(pointer) {
+    case 0: .done
+    case 1: .pending
+    default: .failed
+    }
+  }
+
+  // MARK: Receiving
+
+  /// Reads what the socket has; false if the connection broke.
+  func consumeInput() -> Bool { unsafe PQconsumeInput(pointer) == 1 }
+
+  /// Whether the next result is not there yet.
+  var isBusy: Bool { unsafe PQisBusy(pointer) != 0 }
+
+  /// The next result; nil ends the results of one command. Must not be called while `isBusy`.
+  func nextResult() -> PGResultHandle? {
+    guard let result = unsafe PQgetResult(pointer) else { return nil }
+    return unsafe PGResultHandle(adopting: result)
+  }
+
+  /// What it takes to cancel a statement that runs on this connection, from another thread.
+  func cancelHandle() -> PGCancelHandle? {
+    guard let cancel = unsafe PQgetCancel(pointer) else { return nil }
+    return unsafe PGCancelHandle(adopting: cancel)
+  }
+
+  /// Writes every message to a file, as `PQtrace` does: to count round trips in tests.
+  func trace(to path: String) {
+    guard let file = unsafe fopen(path, "w") else { return }
+    unsafe setvbuf(file, nil, _IOLBF, 0)
+    unsafe PQtrace(pointer, file)
+    unsafe PQsetTraceFlags(pointer, CInt(PQTRACE_SUPPRESS_TIMESTAMPS))
+  }
+
+  // MARK: C strings
+
+  private func withAddresses<Result>(
+    of parameters: ParameterList, _ range: Range<Int>,
+    _ body: (UnsafePointer<UnsafePointer<CChar>?>?) -> Result
+  ) -> Result {
+    unsafe parameters.bytes.withUnsafeBytes { bytes in
+      let base = unsafe bytes.bindMemory(to: CChar.self).baseAddress
+      unsafe values.removeAll(keepingCapacity: true)
+      for index in range {
+        let offset = Int(parameters.offsets[index])
+        unsafe values.append(offset < 0 ? nil : base.map { unsafe $0 + offset })
+      }
+      return unsafe values.withUnsafeBufferPointer { unsafe body($0.baseAddress) }
+    }
+  }
+
+  private static func withCStrings<Result>(
+    _ strings: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> Result
+  ) -> Result {
+    let copies = unsafe strings.map { unsafe strdup($0) }
+    defer { unsafe copies.forEach { unsafe free($0) } }
+    let addresses = unsafe copies.map { unsafe UnsafePointer<CChar>($0) } + [nil]
+    return unsafe addresses.withUnsafeBufferPointer { buffer in
+      guard let base = buffer.baseAddress else { preconditionFailure("holds at least the end") }
+      return unsafe body(base)
+    }
+  }
+
+  /// The `options` that a connection string sets itself.
+  private static func options(of conninfo: String) throws(ConnectError) -> String {
+    var message: UnsafeMutablePointer<CChar>?
+    guard let parsed = unsafe PQconninfoParse(conninfo, &message) else {
+      defer { unsafe PQfreemem(message) }
+      let text = unsafe message.map { unsafe String(cString: $0) } ?? "malformed connection string"
+      throw ConnectError(message: text.trimmingLineEnd)
+    }
+    defer { unsafe PQconninfoFree(parsed) }
+    var option = unsafe parsed
+    while let keyword = unsafe option.pointee.keyword {
+      if unsafe String(cString: keyword) == "options", let value = unsafe option.pointee.val {
+        return unsafe String(cString: value)
+      }
+      unsafe option += 1
+    }
+    return ""
+  }
+
+  /// Checks a connection string without connecting.
+  static func validate(_ conninfo: String) throws(ConnectError) { _ = try options(of: conninfo) }
+}
+
+/// Owns a `PGcancel` (34.7 "Canceling Queries in Progress").
+///
+/// `@unchecked Sendable`: libpq makes it for use from any thread, and it is used by one at a time.
+@safe
+final class PGCancelHandle: @unchecked Sendable {
+  private let pointer: OpaquePointer
+
+  init(adopting pointer: OpaquePointer) { unsafe self.pointer = unsafe pointer }
+
+  deinit { unsafe PQfreeCancel(pointer) }
+
+  /// Asks the server to cancel what runs; returns once it has taken note. Blocks: never on an event loop.
+  func cancel() -> Bool {
+    var message = [CChar](repeating: 0, count: 256)
+    return unsafe PQcancel(pointer, &message, CInt(message.count)) == 1
+  }
+}

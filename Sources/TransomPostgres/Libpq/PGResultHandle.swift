@@ -1,0 +1,143 @@
+internal import CTransomPQ
+
+/// Owns a `PGresult`: what the server answered to one command
+/// (PostgreSQL manual, 34.3 "Command Execution Functions").
+///
+/// Safe: the pointer never leaves this type, is freed once, and what is handed out of it are spans
+/// that cannot outlive it. Rows and columns are counted from 0 and must be in range.
+@safe
+package struct PGResultHandle: ~Copyable {
+  package enum Status: Equatable, Sendable {
+    case emptyQuery
+    case commandOK
+    case tuples
+    case singleTuple
+    case pipelineSync
+    case pipelineAborted
+    case fatalError
+    /// COPY: impossible in a pipeline, so the connection cannot go on.
+    case copy
+    case unexpected
+  }
+
+  private let pointer: OpaquePointer
+
+  init(adopting pointer: OpaquePointer) { unsafe self.pointer = unsafe pointer }
+
+  deinit { unsafe PQclear(pointer) }
+
+  package var status: Status {
+    switch unsafe PQresultStatus(pointer) {
+    case PGRES_EMPTY_QUERY: .emptyQuery
+    case PGRES_COMMAND_OK: .commandOK
+    case PGRES_TUPLES_OK: .tuples
+    case PGRES_SINGLE_TUPLE: .singleTuple
+    case PGRES_PIPELINE_SYNC: .pipelineSync
+    case PGRES_PIPELINE_ABORTED: .pipelineAborted
+    case PGRES_FATAL_ERROR, PGRES_BAD_RESPONSE: .fatalError
+    case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH: .copy
+    default: .unexpected
+    }
+  }
+
+  /// Whether the command returns rows, if only none.
+  package var returnsRows: Bool { unsafe PQresultStatus(pointer) == PGRES_TUPLES_OK }
+
+  package var rowCount: Int { Int(unsafe PQntuples(pointer)) }
+  package var columnCount: Int { Int(unsafe PQnfields(pointer)) }
+
+  /// The command tag without its counts, such as `INSERT` or `CREATE TABLE`; empty for an empty query.
+  package var command: Span<UInt8> {
+    @_lifetime(borrow self) get {
+      let tag = unsafe PQcmdStatus(pointer)
+      var length = 0
+      if let tag = unsafe tag {
+        while unsafe tag[length] != 0, !(unsafe UInt8(bitPattern: tag[length]) - 0x30 < 10) {
+          length += 1
+        }
+        while unsafe length > 0 && tag[length - 1] == 0x20 { length -= 1 }
+      }
+      return unsafe _overrideLifetime(Self.span(tag, length), borrowing: self)
+    }
+  }
+
+  /// The number of rows that the command returned or changed; 0 for commands that count none.
+  package var affectedRows: Int {
+    guard let text = unsafe PQcmdTuples(pointer) else { return 0 }
+    return unsafe Int(atoll(text))
+  }
+
+  package func columnName(_ column: Int) -> String {
+    guard let name = unsafe PQfname(pointer, Int32(column)) else { return "" }
+    return unsafe String(cString: name)
+  }
+
+  package func columnType(_ column: Int) -> OID {
+    unsafe OID(PQftype(pointer, Int32(column)))
+  }
+
+  package func isNull(row: Int, column: Int) -> Bool {
+    unsafe PQgetisnull(pointer, Int32(row), Int32(column)) != 0
+  }
+
+  /// A value in PostgreSQL's text form; empty for NULL.
+  @_lifetime(borrow self)
+  package func value(row: Int, column: Int) -> Span<UInt8> {
+    let length = unsafe PQgetlength(pointer, Int32(row), Int32(column))
+    let text = unsafe PQgetvalue(pointer, Int32(row), Int32(column))
+    return unsafe _overrideLifetime(Self.span(text, Int(length)), borrowing: self)
+  }
+
+  @_lifetime(immortal)
+  private static func span(_ text: UnsafeMutablePointer<CChar>?, _ length: Int) -> Span<UInt8> {
+    let bytes = unsafe UnsafeRawBufferPointer(start: text, count: text == nil ? 0 : length)
+    return unsafe _overrideLifetime(
+      Span(_unsafeBytes: bytes), copying: ())
+  }
+
+  // MARK: Errors
+
+  /// The server's error; an error of the connection itself has the SQLSTATE `08006`.
+  package var serverError: ServerError {
+    var error = ServerError(
+      severity: field(CTRANSOM_DIAG_SEVERITY_NONLOCALIZED) ?? "FATAL",
+      sqlState: SQLState(field(CTRANSOM_DIAG_SQLSTATE) ?? "08006"),
+      message: field(CTRANSOM_DIAG_MESSAGE_PRIMARY) ?? message)
+    error.detail = field(CTRANSOM_DIAG_MESSAGE_DETAIL)
+    error.hint = field(CTRANSOM_DIAG_MESSAGE_HINT)
+    error.position = field(CTRANSOM_DIAG_STATEMENT_POSITION).flatMap { Int($0) }
+    error.internalPosition = field(CTRANSOM_DIAG_INTERNAL_POSITION).flatMap { Int($0) }
+    error.internalQuery = field(CTRANSOM_DIAG_INTERNAL_QUERY)
+    error.context = field(CTRANSOM_DIAG_CONTEXT)
+    error.schema = field(CTRANSOM_DIAG_SCHEMA_NAME)
+    error.table = field(CTRANSOM_DIAG_TABLE_NAME)
+    error.column = field(CTRANSOM_DIAG_COLUMN_NAME)
+    error.dataType = field(CTRANSOM_DIAG_DATATYPE_NAME)
+    error.constraint = field(CTRANSOM_DIAG_CONSTRAINT_NAME)
+    error.file = field(CTRANSOM_DIAG_SOURCE_FILE)
+    error.line = field(CTRANSOM_DIAG_SOURCE_LINE)
+    error.routine = field(CTRANSOM_DIAG_SOURCE_FUNCTION)
+    return error
+  }
+
+  /// Whether the server itself sent the error: one of the connection has no SQLSTATE.
+  package var isFromServer: Bool { field(CTRANSOM_DIAG_SQLSTATE) != nil }
+
+  private var message: String {
+    guard let text = unsafe PQresultErrorMessage(pointer) else { return "" }
+    return unsafe String(cString: text).trimmingLineEnd
+  }
+
+  private func field(_ code: Int) -> String? {
+    unsafe PQresultErrorField(pointer, CInt(code)).map { unsafe String(cString: $0) }
+  }
+}
+
+extension String {
+  /// libpq ends its messages with a line feed.
+  var trimmingLineEnd: String {
+    var text = self
+    while text.last?.isNewline == true { text.removeLast() }
+    return text
+  }
+}

@@ -1,0 +1,70 @@
+package import TransomEventLoop
+
+/// The connections to one database: a pool for each event loop, which lend to each other.
+package final class DatabasePool: Sendable {
+  /// A connection that is ours until it is released.
+  package struct Lease: Sendable {
+    package let connection: PostgresConnection
+    fileprivate let pool: ConnectionPool
+  }
+
+  private let pools: [ConnectionPool]
+  private let board: PoolBoard
+  private let waitLimit: Duration
+
+  /// Makes the pools; connections are made when they are needed.
+  ///
+  /// - Throws: libpq's words if the connection string is malformed.
+  package init(
+    _ connection: ConnectionConfiguration, _ pool: PoolConfiguration, on group: EventLoopGroup
+  ) throws(ConnectError) {
+    try connection.validate()
+    let count = group.loops.count
+    let board = PoolBoard(count: count)
+    pools = group.loops.enumerated().map { index, loop in
+      // The rest goes to the first loops; each has one at least.
+      let share = pool.size / count + (index < pool.size % count ? 1 : 0)
+      return ConnectionPool(index: index, on: loop, maximum: max(1, share), connection, pool, board)
+    }
+    board.register(pools)
+    self.board = board
+    waitLimit = pool.waitLimit
+  }
+
+  /// A connection of the loop's own pool if one is idle, else another loop's idle one, else in line.
+  ///
+  /// `index` is the loop that the caller is on. The wait ends at `deadline` or the pool's own wait limit,
+  /// whichever is sooner; then the error tells whether the pool was busy or the server unreachable.
+  package func lease(
+    onLoop index: Int, until deadline: ContinuousClock.Instant
+  ) async throws(LeaseError) -> Lease {
+    let own = pools[index]
+    if let connection = await own.leaseIdle() { return Lease(connection: connection, pool: own) }
+    if let lease = await borrow(except: index) { return lease }
+    let deadline = min(deadline, .now + waitLimit)
+    while true {
+      switch try await own.waitForConnection(until: deadline) {
+      case .connection(let connection): return Lease(connection: connection, pool: own)
+      case .borrow(let other):
+        if let connection = await other.leaseIdle() {
+          return Lease(connection: connection, pool: other)
+        }
+      case .timedOut, .cancelled, .refused: throw .shuttingDown
+      }
+    }
+  }
+
+  private func borrow(except index: Int) async -> Lease? {
+    guard let other = board.poolWithIdle(except: index), let connection = await other.leaseIdle()
+    else { return nil }
+    return Lease(connection: connection, pool: other)
+  }
+
+  /// Gives a connection back, whatever state it is in: the pool closes what cannot be used again.
+  package func release(_ lease: Lease) async { await lease.pool.release(lease.connection) }
+
+  /// Closes idle connections, refuses who waits, and waits until every lease has come back.
+  package func shutdown() async {
+    for pool in pools { await pool.shutdown() }
+  }
+}

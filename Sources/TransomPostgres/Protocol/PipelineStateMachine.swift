@@ -1,0 +1,105 @@
+/// Which result belongs to which command of a pipeline, and what an error aborts
+/// (PostgreSQL manual, 34.5.1.3 "Error Handling").
+///
+/// Rules that libpq keeps, and this file with it:
+/// 1. Every command yields one result and then an end marker; a sync yields one result and no marker.
+/// 2. After an error every command up to the next sync yields "aborted".
+/// 3. A statement that is not prepared yet costs a command of its own before it. To our caller both are one:
+///    if the first fails, the second, surely aborted, is not reported again.
+struct PipelineStateMachine {
+  /// What was sent and not answered yet.
+  private enum Expected: Equatable {
+    case prepare(statement: Int)
+    case execute
+    case sync
+  }
+
+  /// What libpq handed out, in its words.
+  enum Received: Equatable {
+    case success
+    case error
+    case aborted
+    case sync
+    /// The marker that ends a command's results.
+    case end
+  }
+
+  /// What to do with it.
+  enum Action: Equatable {
+    /// Nothing; ask libpq for more.
+    case none
+    /// The command succeeded: hand the result out.
+    case deliver
+    /// The command failed: hand the error out.
+    case fail
+    /// The command was skipped after an error.
+    case skip
+    /// The sync was reached: what was sent before is decided.
+    case synced
+    /// The statement is known to the server from now on.
+    case prepared(Int)
+    /// The server does not know the statement; if `failed`, the result is the error of the command.
+    case notPrepared(Int, failed: Bool)
+    /// Nothing in the protocol allows this here: the connection cannot be trusted any more.
+    case outOfStep
+  }
+
+  private var expected: [Expected] = []
+  private var head = 0
+  /// The result of the first expected command has come, its end marker has not.
+  private var awaitsEnd = false
+  /// The command that comes next was reported with its prepare.
+  private var isReported = false
+
+  /// Whether nothing is on its way.
+  var isIdle: Bool { head == expected.count }
+
+  mutating func prepareSent(statement: Int) { expected.append(.prepare(statement: statement)) }
+
+  mutating func executeSent() { expected.append(.execute) }
+
+  mutating func syncSent() { expected.append(.sync) }
+
+  mutating func received(_ received: Received) -> Action {
+    guard head < expected.count else { return .outOfStep }
+    if awaitsEnd {
+      guard received == .end else { return .outOfStep }
+      awaitsEnd = false
+      advance()
+      return .none
+    }
+    switch (expected[head], received) {
+    case (.sync, .sync):
+      advance()
+      return .synced
+    case (.prepare(let statement), .success):
+      awaitsEnd = true
+      return .prepared(statement)
+    case (.prepare(let statement), .error):
+      awaitsEnd = true
+      isReported = true
+      return .notPrepared(statement, failed: true)
+    case (.prepare(let statement), .aborted):
+      awaitsEnd = true
+      return .notPrepared(statement, failed: false)
+    case (.execute, .success):
+      awaitsEnd = true
+      return .deliver
+    case (.execute, .error):
+      awaitsEnd = true
+      return .fail
+    case (.execute, .aborted):
+      awaitsEnd = true
+      return exchange(&isReported, with: false) ? .none : .skip
+    case (_, .end), (_, .sync), (.sync, _):
+      return .outOfStep
+    }
+  }
+
+  private mutating func advance() {
+    head += 1
+    guard head == expected.count else { return }
+    expected.removeAll(keepingCapacity: true)
+    head = 0
+  }
+}

@@ -1,0 +1,145 @@
+internal import DequeModule
+
+/// Who has which connection of one loop's pool, who waits, and when to connect.
+///
+/// Rules of this file:
+/// 1. `openCount` = idle + leased; `openCount + connectingCount` never exceeds `maximum`.
+/// 2. Connections are made only for waiters: no more at once than there are waiters, and one at a time after
+///    a failure, no sooner than the back-off allows.
+/// 3. Waiters are served in the order in which they came.
+struct PoolStateMachine {
+  struct ConnectionID: Hashable, Sendable { var number: Int }
+  struct WaiterID: Hashable, Sendable { var number: Int }
+
+  struct Configuration: Sendable {
+    var maximum: Int
+    var backoffBase: Duration = .milliseconds(50)
+    var backoffLimit: Duration = .seconds(5)
+  }
+
+  enum Lease: Equatable {
+    case granted(ConnectionID)
+    /// Wait, and open a connection meanwhile if `connect`.
+    case wait(connect: Bool)
+    /// The pool is shut down.
+    case refused
+  }
+
+  enum Placement: Equatable {
+    case grant(to: WaiterID)
+    /// Nobody waits: keep it for the next one.
+    case park
+    /// Close it, and open another for whoever waits if `connect`.
+    case close(connect: Bool)
+  }
+
+  private let configuration: Configuration
+  private var idle: [ConnectionID] = []
+  private var waiters = Deque<WaiterID>()
+  private var leased: Set<ConnectionID> = []
+  private(set) var connectingCount = 0
+  private var failures = 0
+  private var retryAt: ContinuousClock.Instant?
+  private(set) var isShutDown = false
+
+  init(_ configuration: Configuration) { self.configuration = configuration }
+
+  var idleCount: Int { idle.count }
+  var waiterCount: Int { waiters.count }
+  var openCount: Int { idle.count + leased.count }
+  var isEmpty: Bool { openCount == 0 && connectingCount == 0 }
+  var firstWaiter: WaiterID? { waiters.first }
+
+  // MARK: Leasing
+
+  /// An idle connection, the one that was used last; nil if there is none.
+  mutating func leaseIdle() -> ConnectionID? {
+    guard !isShutDown, let connection = idle.popLast() else { return nil }
+    leased.insert(connection)
+    return connection
+  }
+
+  mutating func lease(for waiter: WaiterID, at now: ContinuousClock.Instant) -> Lease {
+    guard !isShutDown else { return .refused }
+    if let connection = leaseIdle() { return .granted(connection) }
+    waiters.append(waiter)
+    return .wait(connect: beginConnecting(at: now))
+  }
+
+  /// The waiter waits no longer; false if it had been served.
+  mutating func waiterLeft(_ waiter: WaiterID) -> Bool {
+    guard let index = waiters.firstIndex(of: waiter) else { return false }
+    waiters.remove(at: index)
+    return true
+  }
+
+  /// A lease ended. `isReusable`: nothing of it is left on the connection.
+  mutating func released(
+    _ connection: ConnectionID, isReusable: Bool, at now: ContinuousClock.Instant
+  ) -> Placement {
+    leased.remove(connection)
+    guard isReusable, !isShutDown else { return .close(connect: beginConnecting(at: now)) }
+    return place(connection)
+  }
+
+  /// An idle connection ended; false if it was not idle.
+  mutating func idleLost(_ connection: ConnectionID) -> Bool {
+    guard let index = idle.firstIndex(of: connection) else { return false }
+    idle.remove(at: index)
+    return true
+  }
+
+  private mutating func place(_ connection: ConnectionID) -> Placement {
+    if let waiter = waiters.popFirst() {
+      leased.insert(connection)
+      return .grant(to: waiter)
+    }
+    idle.append(connection)
+    return .park
+  }
+
+  // MARK: Connecting
+
+  mutating func connected(_ connection: ConnectionID) -> Placement {
+    connectingCount -= 1
+    failures = 0
+    retryAt = nil
+    return isShutDown ? .close(connect: false) : place(connection)
+  }
+
+  /// Says when `beginConnecting` is worth asking again. `jitter` is from 0 to 1, drawn anew each time, so that
+  /// many pools do not return in step.
+  mutating func connectFailed(
+    at now: ContinuousClock.Instant, jitter: Double
+  ) -> ContinuousClock.Instant {
+    connectingCount -= 1
+    failures += 1
+    let exponential = configuration.backoffBase * (1 << min(failures - 1, 16))
+    let delay = min(exponential, configuration.backoffLimit) * (0.5 + jitter / 2)
+    let retry = now + delay
+    retryAt = retry
+    return retry
+  }
+
+  /// Whether to open one more connection now; to be asked after each event until it says no.
+  mutating func beginConnecting(at now: ContinuousClock.Instant) -> Bool {
+    guard !isShutDown, connectingCount < waiters.count,
+      openCount + connectingCount < configuration.maximum
+    else { return false }
+    if failures > 0 {
+      guard connectingCount == 0, retryAt.map({ $0 <= now }) ?? true else { return false }
+    }
+    connectingCount += 1
+    return true
+  }
+
+  // MARK: Shutdown
+
+  /// Refuses everybody from now on.
+  ///
+  /// - Returns: the connections to close and the waiters to refuse.
+  mutating func shutDown() -> (close: [ConnectionID], refuse: [WaiterID]) {
+    isShutDown = true
+    return (exchange(&idle, with: []), Array(exchange(&waiters, with: [])))
+  }
+}

@@ -1,0 +1,108 @@
+import Synchronization
+import Testing
+import TransomEventLoop
+
+/// Anything that lives on a loop.
+private actor Resident {
+  let loop: EventLoop
+  nonisolated var unownedExecutor: UnownedSerialExecutor { loop.executor }
+  private var values: [Int] = []
+
+  init(on loop: EventLoop) { self.loop = loop }
+
+  func append(_ value: Int) -> Bool {
+    values.append(value)
+    return loop.isCurrent
+  }
+
+  func count() -> Int { values.count }
+
+  /// The order in which timers fire, and whether they fired on the loop.
+  func fire(_ delays: [Duration]) async -> [Int] {
+    let order = Order()
+    await withCheckedContinuation { continuation in
+      for (index, delay) in delays.enumerated() {
+        _ = loop.schedule(at: .now + delay) {
+          if order.append(index) == delays.count { continuation.resume() }
+        }
+      }
+    }
+    return order.indices
+  }
+
+  func cancelTimer() async -> [Int] {
+    let order = Order()
+    let cancelled = loop.schedule(at: .now + .milliseconds(1)) { _ = order.append(1) }
+    loop.cancel(cancelled)
+    await withCheckedContinuation { continuation in
+      _ = loop.schedule(at: .now + .milliseconds(5)) {
+        _ = order.append(2)
+        continuation.resume()
+      }
+    }
+    return order.indices
+  }
+}
+
+private final class Order: Sendable {
+  private let storage = Mutex<[Int]>([])
+  var indices: [Int] { storage.withLock { $0 } }
+  func append(_ index: Int) -> Int {
+    storage.withLock {
+      $0.append(index)
+      return $0.count
+    }
+  }
+}
+
+struct EventLoopTests {
+  @Test func `an actor that is pinned to a loop runs on its thread`() async throws {
+    let group = try EventLoopGroup(count: 2)
+    for loop in group.loops {
+      let resident = Resident(on: loop)
+      #expect(await resident.append(1))
+      #expect(!loop.isCurrent)
+    }
+    await group.shutdown()
+  }
+
+  @Test func `calls from many threads all arrive`() async throws {
+    let group = try EventLoopGroup(count: 2)
+    let residents = group.loops.map { Resident(on: $0) }
+    await withTaskGroup { tasks in
+      for number in 0..<2_000 {
+        tasks.addTask { _ = await residents[number % 2].append(number) }
+      }
+    }
+    for resident in residents { #expect(await resident.count() == 1_000) }
+    await group.shutdown()
+  }
+
+  @Test func `a task that prefers a loop runs on it, between awaits too`() async throws {
+    let group = try EventLoopGroup(count: 1)
+    let loop = group.loops[0]
+    let onLoop = await Task(executorPreference: loop) {
+      let before = loop.isCurrent
+      await Task.yield()
+      return [before, loop.isCurrent]
+    }.value
+    #expect(onLoop == [true, true])
+    await group.shutdown()
+  }
+
+  @Test func `timers fire in the order of their deadlines, not of their making`() async throws {
+    let group = try EventLoopGroup(count: 1)
+    let resident = Resident(on: group.loops[0])
+    #expect(
+      await resident.fire([.milliseconds(9), .milliseconds(3), .zero, .milliseconds(6)]) == [
+        2, 1, 3, 0,
+      ])
+    await group.shutdown()
+  }
+
+  @Test func `a timer that was cancelled does not fire`() async throws {
+    let group = try EventLoopGroup(count: 1)
+    #expect(await Resident(on: group.loops[0]).cancelTimer() == [2])
+    await group.shutdown()
+  }
+}
