@@ -1,6 +1,9 @@
 extension [UInt8] {
-  /// Appends the octets in one copy. The standard library appends a `Span` one by one.
-  package mutating func append(copying octets: Span<UInt8>) {
-    unsafe octets.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
+  /// Appends all of `span` by one memcpy.
+  @inline(__always)
+  package mutating func append(copying span: Span<UInt8>) {
+    unsafe span.withUnsafeBufferPointer { buffer in
+      unsafe append(contentsOf: buffer)
+    }
   }
 }
