@@ -92,7 +92,12 @@ let package = Package(
     .testTarget(
       name: "TransomEventLoopTests", dependencies: ["TransomEventLoop"], swiftSettings: strict),
     .testTarget(
-      name: "TransomHTTPTests", dependencies: ["TransomHTTP"], swiftSettings: strict),
+      name: "TransomHTTPTests",
+      dependencies: [
+        "TransomEventLoop", "TransomHTTP",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Logging", package: "swift-log"),
+      ], swiftSettings: strict),
     .testTarget(
       name: "TransomPostgresTests", dependencies: ["TransomPostgres", "TestSupport"],
       swiftSettings: strict),
