@@ -61,6 +61,9 @@ package struct PGResultHandle: ~Copyable {
     }
   }
 
+  /// Whether the command tag is COMMIT: the only sign that a transaction is stored.
+  package var isCommit: Bool { unsafe strcmp(PQcmdStatus(pointer), "COMMIT") == 0 }
+
   /// The number of rows that the command returned or changed; 0 for commands that count none.
   package var affectedRows: Int {
     guard let text = unsafe PQcmdTuples(pointer) else { return 0 }
