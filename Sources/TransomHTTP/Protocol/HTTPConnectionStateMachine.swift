@@ -73,8 +73,12 @@ package struct HTTPConnectionStateMachine {
   private var inputHasEnded = false
   private var isDraining = false
 
-  package init(limits: RequestLimits = RequestLimits()) {
+  /// - Parameters:
+  ///   - limits: How much of a request is accepted.
+  ///   - refusal: What to answer at once, without reading a request.
+  package init(limits: RequestLimits = RequestLimits(), refusing refusal: Refusal? = nil) {
     self.limits = limits
+    if let refusal { state = .refusing(refusal) }
     parser = RequestParser(limits: limits)
     decoder = BodyDecoder(limits: limits)
   }

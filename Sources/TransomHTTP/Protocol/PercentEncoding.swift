@@ -2,9 +2,7 @@
 enum PercentEncoding {
   /// The text that the bytes stand for; nil if it is not UTF-8 or holds a control character.
   ///
-  /// - Parameters:
-  ///   - bytes: Part of a target: each "%" in it stands before two hexadecimal digits.
-  ///   - plusIsSpace: Whether "+" is a space, as in a query that an HTML form made.
+  /// The bytes are part of a target; "+" is a space in a query that an HTML form made.
   static func decode(_ bytes: Span<UInt8>, plusIsSpace: Bool) -> String? {
     var decoded: [UInt8] = []
     decoded.reserveCapacity(bytes.count)

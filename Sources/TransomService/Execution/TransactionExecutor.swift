@@ -1,4 +1,5 @@
 package import TransomEventLoop
+package import TransomHTTP
 package import TransomPostgres
 
 /// What bounds a transaction.
@@ -37,10 +38,16 @@ package actor TransactionExecutor {
     self.limits = limits
   }
 
-  /// Decodes the body of a request.
-  package func decode(_ body: Span<UInt8>) throws(ServiceError) -> TransactionRequest {
+  /// Executes the transaction that a request's body asks for, and returns the body of the answer.
+  package func execute(
+    _ request: Request, into buffer: [UInt8], interruption: Interruption
+  ) async throws(ServiceError) -> [UInt8] {
+    try await execute(decode(request), into: buffer, interruption: interruption)
+  }
+
+  private func decode(_ request: Request) throws(ServiceError) -> TransactionRequest {
     do {
-      return try RequestDecoder.decode(body, with: &reader)
+      return try RequestDecoder.decode(request.body, with: &reader)
     } catch {
       throw .invalidRequest(
         code: error.code.rawValue, status: error.status, pointer: error.pointer?.description,
