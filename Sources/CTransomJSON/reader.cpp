@@ -18,9 +18,12 @@
 #include <new>
 #include <utility>
 
+#include "grammar.h"
 #include "locate.h"
 
 namespace ondemand = simdjson::ondemand;
+using transom_json::is_number;
+using transom_json::is_space;
 
 namespace {
 
@@ -28,38 +31,6 @@ constexpr size_t maximum_length = (size_t(1) << 28) - 1;
 
 /// What is kept between documents: a reader that met a large one gives the rest back.
 constexpr size_t kept_length = size_t(256) << 10;
-
-bool is_space(uint8_t octet) {
-  return octet == ' ' || octet == '\t' || octet == '\n' || octet == '\r';
-}
-
-bool is_digit(uint8_t octet) { return octet >= '0' && octet <= '9'; }
-
-/// RFC 8259, section 6: [ minus ] int [ frac ] [ exp ].
-bool is_number(const uint8_t *text, size_t length) {
-  size_t i = 0;
-  auto digits = [&] {
-    size_t first = i;
-    while (i < length && is_digit(text[i])) i++;
-    return i > first;
-  };
-  if (i < length && text[i] == '-') i++;
-  if (i < length && text[i] == '0') {
-    i++;
-  } else if (!digits()) {
-    return false;
-  }
-  if (i < length && text[i] == '.') {
-    i++;
-    if (!digits()) return false;
-  }
-  if (i < length && (text[i] == 'e' || text[i] == 'E')) {
-    i++;
-    if (i < length && (text[i] == '+' || text[i] == '-')) i++;
-    if (!digits()) return false;
-  }
-  return i == length;
-}
 
 }  // namespace
 
@@ -116,7 +87,8 @@ struct TransomJSONReader {
 
 /// Copies the document and pads it; gives back what a much larger one before it needed.
 bool TransomJSONReader::keep(const uint8_t *octets, size_t count) {
-  if (source_capacity > kept_length && count <= kept_length) {
+  // Twice: capacity grows ahead of need, and must not be given back for a document that needs it.
+  if (source_capacity > 2 * kept_length && count <= kept_length) {
     std::free(source);
     std::free(nodes);
     source = nullptr;
