@@ -21,7 +21,8 @@ struct Serve: AsyncParsableCommand {
       Limits are bytes, milliseconds and numbers.
       """)
 
-  @Option(help: "HOST:PORT, [IPV6]:PORT or unix:/PATH; port 0 is any free one (default 127.0.0.1:8080).")
+  @Option(
+    help: "HOST:PORT, [IPV6]:PORT or unix:/PATH; port 0 is any free one (default 127.0.0.1:8080).")
   var listen: String?
 
   @Option(help: "A PostgreSQL URL or connection string.")
@@ -71,7 +72,8 @@ struct Serve: AsyncParsableCommand {
     guard databaseURL ?? settings.databaseURL == nil else { return nil }
     let directory =
       dataDirectory ?? settings.dataDirectory ?? PrivateCluster.Configuration.defaultDirectory
-    logger.info("no database is set: starting a private PostgreSQL", metadata: ["data": "\(directory)"])
+    logger.info(
+      "no database is set: starting a private PostgreSQL", metadata: ["data": "\(directory)"])
     return try await PrivateCluster.start(.persistent(in: directory), log: logger)
   }
 

@@ -56,9 +56,11 @@ package actor PostgresConnection {
 
   // MARK: State
 
-  /// Whether the connection can take another transaction: all answered, none open, nothing broken.
+  /// Whether the connection can take another transaction: all answered, none open, nothing broken, and the
+  /// client's encoding still ours.
   package var isReusable: Bool {
-    failure == nil && !isClosed && !wasCancelled && pipeline.isIdle && handle.isIdle
+    handle.isUTF8 && failure == nil && !isClosed && !wasCancelled && pipeline.isIdle
+      && handle.isIdle
       && !handle.isBroken
   }
 
@@ -124,9 +126,14 @@ package actor PostgresConnection {
     pipeline.executeSent()
   }
 
-  /// Adds a command without parameters to the pipeline.
-  package func enqueue(_ sql: String) throws(ConnectionError) {
-    try enqueue(sql, Self.noParameters, 0..<0)
+  /// Adds a command without parameters to the pipeline, never as a prepared statement.
+  ///
+  /// So are BEGIN, COMMIT, SAVEPOINT and their like to be sent: a prepared COMMIT could be run by a client's SQL
+  /// (`EXECUTE`), in the middle of its transaction.
+  package func enqueueUnnamed(_ sql: String) throws(ConnectionError) {
+    try checkUsable()
+    try check(handle.sendUnnamed(sql, Self.noParameters, 0..<0))
+    pipeline.executeSent()
   }
 
   private static let noParameters = ParameterList()
@@ -144,17 +151,16 @@ package actor PostgresConnection {
   /// Frees what the server still holds of statements that are no longer used. To be called between
   /// transactions: adds commands and a sync of their own, whose results `next` hands out like others.
   ///
-  /// - Returns: the number of commands added before the sync; 0 if there was nothing to do.
-  package func enqueueDeallocations() throws(ConnectionError) -> Int {
-    guard statements.hasEvicted else { return 0 }
-    let names = statements.takeEvicted()
-    for name in names {
-      try check(handle.sendUnnamed("DEALLOCATE \(name)", Self.noParameters, 0..<0))
-      pipeline.executeSent()
-    }
+  /// A failure among them means nothing: a client's own SQL may have freed a statement before.
+  ///
+  /// - Returns: whether anything was added.
+  package func enqueueDeallocations() throws(ConnectionError) -> Bool {
+    let commands = statements.takeDeallocations()
+    guard !commands.isEmpty else { return false }
+    for command in commands { try enqueueUnnamed(command) }
     try check(handle.sendSync())
     pipeline.syncSent()
-    return names.count
+    return true
   }
 
   /// Forgets every prepared statement: the catalogue changed under one of them.

@@ -218,10 +218,10 @@ extension ServerError {
   /// A conflict with another transaction, which is not there when everything is run again.
   var isConflict: Bool { sqlState == .serializationFailure || sqlState == .deadlockDetected }
 
-  /// A prepared statement does not fit the catalogue any more, or the server has lost it.
+  /// A prepared statement does not fit the catalogue any more, or a client's own SQL took it or its name away.
   var isStaleStatement: Bool {
     (sqlState == .featureNotSupported && routine == "RevalidateCachedQuery")
-      || sqlState == .invalidSQLStatementName
+      || sqlState == .invalidSQLStatementName || sqlState == .duplicatePreparedStatement
   }
 }
 

@@ -29,13 +29,14 @@ struct TransactionRun {
       rows: rowFormat == .objects ? .objects : .arrays, into: buffer)
     do {
       connection.limitReceiving(to: responseLimit)
-      var deallocations = try connection.enqueueDeallocations()
-      var hasDeallocations = deallocations > 0
+      var isDeallocating = try connection.enqueueDeallocations()
       try send(machine.first, on: connection)
       while true {
         switch try await connection.next() {
-        case .result where hasDeallocations: deallocations -= 1
-        case .synced where hasDeallocations: hasDeallocations = false
+        case .synced where isDeallocating: isDeallocating = false
+        case .result where isDeallocating: continue
+        case .failed where isDeallocating: continue
+        case .skipped where isDeallocating: continue
         case .result(let result):
           write(machine.succeeded(tagIsCommit: result.isCommit), result, &writer)
         case .failed(let error): machine.failed(error)
@@ -82,11 +83,11 @@ struct TransactionRun {
     case .run(let steps):
       try enqueue(steps, on: connection)
     case .recover(let group, let steps):
-      try connection.enqueue(plan.rollbackSQL(of: group))
-      try connection.enqueue(plan.sql(of: .release(group: group)))
+      try connection.enqueueUnnamed(plan.rollbackSQL(of: group))
+      try connection.enqueueUnnamed(plan.sql(of: .release(group: group)))
       try enqueue(steps, on: connection)
     case .rollback:
-      try connection.enqueue("ROLLBACK")
+      try connection.enqueueUnnamed("ROLLBACK")
     }
     try connection.sync()
   }
@@ -96,7 +97,11 @@ struct TransactionRun {
   ) throws(ConnectionError) {
     for index in steps {
       let step = plan.steps[index]
-      try connection.enqueue(plan.sql(of: step), plan.parameters, plan.parameters(of: step))
+      if step.isTransactionControl {
+        try connection.enqueueUnnamed(plan.sql(of: step))
+      } else {
+        try connection.enqueue(plan.sql(of: step), plan.parameters, plan.parameters(of: step))
+      }
     }
   }
 

@@ -28,7 +28,7 @@ struct Readiness: Sendable {
 
   private static func answers(_ connection: isolated PostgresConnection) async -> Bool {
     do {
-      try connection.enqueue("SELECT 1")
+      try connection.enqueueUnnamed("SELECT 1")
       try connection.sync()
       guard case .result = try await connection.next() else { return false }
       guard case .synced = try await connection.next() else { return false }

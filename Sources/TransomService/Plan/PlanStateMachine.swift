@@ -91,7 +91,7 @@ package struct PlanStateMachine: Sendable {
     defer { answered += 1 }
     guard let step = step(at: answered) else { return .none }
     switch step {
-    case .begin, .role, .setting: return .none
+    case .begin, .snapshot, .role, .setting: return .none
     case .statement(let index): return .result(statement: index)
     case .savepoint(let group): return .groupBegan(group)
     case .release(let group): return .groupReleased(group)

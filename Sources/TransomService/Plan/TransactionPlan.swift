@@ -7,6 +7,9 @@ package import TransomPostgres
 package struct TransactionPlan: Sendable {
   package enum Step: Equatable, Sendable {
     case begin
+    /// A query of nothing, which makes READ ONLY final: PostgreSQL lets `SET TRANSACTION READ WRITE` pass only
+    /// before the first one.
+    case snapshot
     case role
     case setting(Int)
     case statement(Int)
@@ -14,6 +17,14 @@ package struct TransactionPlan: Sendable {
     case release(group: Int)
     /// COMMIT, or ROLLBACK of a dry run.
     case end
+
+    /// Whether it is a command that a client's SQL must not be able to run.
+    package var isTransactionControl: Bool {
+      switch self {
+      case .begin, .savepoint, .release, .end: true
+      case .snapshot, .role, .setting, .statement: false
+      }
+    }
   }
 
   /// Where an item stands: in a group (nil: at the top), as its how-manieth item.
@@ -56,6 +67,7 @@ package struct TransactionPlan: Sendable {
     settingNames = request.settings.map(\.name)
     parameters = request.parameters
     ownParameters = parameters.count
+    if isReadOnly { steps.append(.snapshot) }
     // The role comes first, so that it is the one whose right to each setting counts.
     if let role = request.role {
       parameters.append(role.utf8)
@@ -99,6 +111,7 @@ package struct TransactionPlan: Sendable {
   package func sql(of step: Step) -> String {
     switch step {
     case .begin: beginSQL
+    case .snapshot: "select"
     // As functions with parameters, not as SET: one prepared statement for all, and nothing to quote.
     case .role: "select set_config('role', $1, true)"
     case .setting: "select set_config($1, $2, true)"
@@ -122,7 +135,7 @@ package struct TransactionPlan: Sendable {
     case .setting(let index):
       let last = parameters.count - 2 * (settingNames.count - 1 - index)
       return last - 2..<last
-    case .begin, .savepoint, .release, .end: return 0..<0
+    case .begin, .snapshot, .savepoint, .release, .end: return 0..<0
     }
   }
 
@@ -148,7 +161,7 @@ package struct TransactionPlan: Sendable {
   /// The group that a step runs in; a group's own SAVEPOINT runs outside of it, its RELEASE inside.
   package func group(of step: Step) -> Int? {
     switch step {
-    case .begin, .role, .setting, .end: nil
+    case .begin, .snapshot, .role, .setting, .end: nil
     case .statement(let index): statements[index].place.group
     case .savepoint(let group): groups[group].place.group
     case .release(let group): group
@@ -158,7 +171,7 @@ package struct TransactionPlan: Sendable {
   /// The JSON Pointer of the part of the request that a step came from; nil for BEGIN and COMMIT.
   package func pointer(of step: Step) -> String? {
     switch step {
-    case .begin, .end: nil
+    case .begin, .snapshot, .end: nil
     case .role: "/role"
     case .setting(let index):
       JSONPointer().appending("settings").appending(settingNames[index]).description
