@@ -25,13 +25,14 @@ enum ColumnKeys {
         lastNumber[name] = 1
         return [UInt8](name)
       }
-      var key: [UInt8]
-      repeat {
-        number += 1
-        key = name + Array("_\(number)".utf8)
-      } while !taken.insert(key).inserted
+      number += 1
+      while !taken.insert(numbered(name, number)).inserted { number += 1 }
       lastNumber[name] = number
-      return key
+      return numbered(name, number)
     }
+  }
+
+  private static func numbered(_ name: ArraySlice<UInt8>, _ number: Int) -> [UInt8] {
+    name + Array("_\(number)".utf8)
   }
 }

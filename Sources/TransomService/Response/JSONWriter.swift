@@ -8,7 +8,7 @@ package struct JSONWriter {
 
   /// Goes on after what `bytes` holds already.
   package init(bytes: consuming [UInt8] = []) {
-    self.bytes = bytes
+    self.bytes = consume bytes
   }
 
   /// Appends one byte of structure: a bracket, a comma, a quote.
@@ -24,8 +24,9 @@ package struct JSONWriter {
   }
 
   /// Appends JSON text as it is.
-  package mutating func raw(_ text: String) {
-    bytes.append(copying: text.utf8.span)
+  @inline(__always)
+  package mutating func raw(_ text: StaticString) {
+    bytes.append(copying: text)
   }
 
   package mutating func null() {
@@ -33,7 +34,7 @@ package struct JSONWriter {
   }
 
   package mutating func bool(_ value: Bool) {
-    raw(value ? "true" : "false")
+    if value { raw("true") } else { raw("false") }
   }
 
   /// Appends an integer in decimal digits.

@@ -4,7 +4,7 @@
 ///
 /// ```swift
 /// writer.begin(dryRun: false, attempts: 1, rows: .objects, into: buffer)
-/// writer.beginStatement(id: "ada", tag: tag)        // or (id:command:rowCount:)
+/// writer.beginStatement(id: "ada", command: command, rowCount: 1)
 /// writer.column(name: name, type: types[oid])       // for each column, if it returns rows
 /// writer.beginRows()                                // if it returns rows, be it with no column
 /// writer.beginRow()                                 // for each row …
@@ -68,11 +68,12 @@ package struct ResultWriter {
     dryRun: Bool, attempts: Int, rows shape: RowShape, into buffer: consuming [UInt8] = []
   ) {
     base = buffer.count
-    json.bytes = buffer
+    // Consumed here and now: a second owner would make the next byte copy the whole buffer.
+    json.bytes = consume buffer
     self.shape = shape
     statement = .none
-    json.raw(#"{"status":"#)
-    json.raw(dryRun ? #""rolled_back","attempts":"# : #""committed","attempts":"#)
+    if dryRun { json.raw(#"{"status":"rolled_back"#) } else { json.raw(#"{"status":"committed"#) }
+    json.raw(#"","attempts":"#)
     json.integer(attempts)
     json.raw(#","results":["#)
     frames.removeAll(keepingCapacity: true)
@@ -149,15 +150,11 @@ extension ResultWriter {
 }
 
 extension ResultWriter {
-  /// Begins a statement's result by its command's completion tag, such as `INSERT 0 1`.
-  package mutating func beginStatement(id: String?, tag: Span<UInt8>) {
-    let parsed = CommandTag(tag)
-    beginStatement(
-      id: id, command: tag.extracting(..<parsed.nameLength), rowCount: parsed.rowCount)
-  }
-
   /// Begins a statement's result.
-  package mutating func beginStatement(id: String?, command: Span<UInt8>, rowCount: Int?) {
+  ///
+  /// `command` is the completion tag without its counts, such as `INSERT`; `rowCount` the number
+  /// of rows that it inserted, changed, deleted or returned, and 0 if it counts none.
+  package mutating func beginStatement(id: String?, command: Span<UInt8>, rowCount: Int) {
     beginItem()
     statement = .head
     columns.removeAll()
@@ -170,7 +167,7 @@ extension ResultWriter {
     }
     json.string(command)
     json.raw(#","row_count":"#)
-    if let rowCount { json.integer(rowCount) } else { json.null() }
+    json.integer(rowCount)
   }
 
   /// Adds the next column of the statement's rows.
