@@ -123,8 +123,8 @@ package final class DescriptorWatch: @unchecked Sendable {
   /// The number of bytes that can be read from the socket at once.
   package var readableBytes: Int { Int(max(0, ctransom_readable_bytes(descriptor))) }
 
-  /// Whether the peer is still there, as far as the kernel knows: looks without taking anything.
-  package var isPeerThere: Bool { !hungUp && ctransom_peer_is_there(descriptor) != 0 }
+  /// Whether nothing has come from the peer, neither bytes nor its end: looks without taking anything.
+  package var isQuiet: Bool { !hungUp && ctransom_is_quiet(descriptor) != 0 }
 
   /// Ends the registration; waits end with `.closed`. To be called before the descriptor is closed.
   package func close() {

@@ -65,6 +65,9 @@ final class PGConnectionHandle: @unchecked Sendable {
   var processID: CInt { unsafe PQbackendPID(pointer) }
   var usesTLS: Bool { unsafe PQsslInUse(pointer) != 0 }
   var isBroken: Bool { unsafe PQstatus(pointer) != CONNECTION_OK }
+  /// Whether texts go and come as UTF-8: SQL can change that (`SET client_encoding`).
+  var isUTF8: Bool { unsafe PQclientEncoding(pointer) == Self.utf8 }
+  private static let utf8 = unsafe pg_char_to_encoding("UTF8")
   var isIdle: Bool { unsafe PQtransactionStatus(pointer) == PQTRANS_IDLE }
 
   /// libpq's last error of the connection.

@@ -10,7 +10,8 @@ package final class DatabasePool: Sendable {
 
   private let pools: [ConnectionPool]
   private let board: PoolBoard
-  private let waitLimit: Duration
+  /// How long a lease waits at most.
+  package let waitLimit: Duration
 
   /// Makes the pools; connections are made when they are needed.
   ///

@@ -1,0 +1,254 @@
+internal import HTTPTypes
+
+/// Decides what a client's connection does next: whose turn it is, whether it stays open, when it closes.
+///
+/// It holds the received bytes. Read into `buffer` when it says `.read`, and tell it what happened;
+/// perform its actions one after the other:
+///
+///     while true {
+///       switch machine.next() {
+///       case .read(let wait): … socket.read(into: &machine.buffer, atMost: machine.readSize)
+///       case .respond(let request): … machine.responseBegan() … machine.responseEnded()
+///       …
+///
+/// Rules of this file:
+/// 1. Requests are answered one at a time, in order; nothing is read while one is being answered.
+/// 2. After a refusal no byte is ever taken for a request.
+/// 3. `buffer` changes only inside `next()` and by reading: never while a `Request` shares it.
+package struct HTTPConnectionStateMachine {
+  /// What a read waits for, which decides about its deadline.
+  package enum Wait: Equatable, Sendable {
+    /// The first byte of a request: the connection is idle.
+    case request
+    /// The rest of a head.
+    case head
+    /// The rest of a body.
+    case body
+  }
+
+  package enum Action: Sendable {
+    /// Wait for bytes and read them into `buffer`.
+    case read(Wait)
+    /// Write `ResponseSerializer.continueResponse`.
+    case sendContinue
+    /// Have this request answered; call `responseBegan` before its answer is written.
+    case respond(Request)
+    /// Write this refusal with `Connection: close`; it is the last thing that is written.
+    case refuse(Refusal)
+    /// Close. If it lingers, say that nothing more comes, and drop what the client still sends for a
+    /// while: to close at once would take the answer away from it (RFC 9112, section 9.6).
+    case close(lingering: Bool)
+  }
+
+  private enum State: Equatable {
+    /// Collecting a head, of which perhaps nothing has come.
+    case head
+    /// Collecting a body of known length, which ends at this offset.
+    case fixedBody(end: Int)
+    case chunkedBody
+    /// The request in the buffer ends at this offset.
+    case responding(end: Int, mustClose: Bool)
+    /// The answer was written; the next request begins at this offset.
+    case responded(end: Int)
+    case refusing(Refusal)
+    case closing(lingering: Bool)
+  }
+
+  /// Buffers larger than this are not kept from one request to the next.
+  package static let keptCapacity = 64 * 1024
+  private static let readSizes = 4 * 1024...256 * 1024
+
+  /// What was received and is not done with.
+  package var buffer: [UInt8] = []
+  /// How many bytes to ask the socket for.
+  package private(set) var readSize = readSizes.lowerBound
+
+  private let limits: RequestLimits
+  private var state = State.head
+  private var parser: RequestParser
+  private var decoder: BodyDecoder
+  /// Where the current request begins in `buffer`.
+  private var start = 0
+  private var owesContinue = false
+  private var inputHasEnded = false
+  private var isDraining = false
+
+  /// - Parameters:
+  ///   - limits: How much of a request is accepted.
+  ///   - refusal: What to answer at once, without reading a request.
+  package init(limits: RequestLimits = RequestLimits(), refusing refusal: Refusal? = nil) {
+    self.limits = limits
+    if let refusal { state = .refusing(refusal) }
+    parser = RequestParser(limits: limits)
+    decoder = BodyDecoder(limits: limits)
+  }
+
+  // MARK: Events
+
+  /// So many bytes were read into `buffer`.
+  package mutating func bytesReceived(_ count: Int) {
+    // A read that fills the buffer tells that more is there: ask for more the next time.
+    if count >= readSize { readSize = min(readSize * 4, Self.readSizes.upperBound) }
+  }
+
+  /// The client has closed its side; it may still read.
+  package mutating func endOfStreamReceived() { inputHasEnded = true }
+
+  /// What a read waited for did not come in time.
+  package mutating func timedOut(_ wait: Wait) {
+    switch wait {
+    case .request: state = .closing(lingering: false)
+    case .head: state = .refusing(.headTimedOut)
+    case .body: state = .refusing(.bodyTimedOut)
+    }
+  }
+
+  /// The server wants to end: the current request is answered, no other.
+  package mutating func drain() { isDraining = true }
+
+  /// Whether nothing of a request has come, so that closing loses nothing.
+  package var isIdle: Bool { state == .head && !parser.hasBegun(count: buffer.count - start) }
+
+  /// The answer is there and about to be written; tells what it has to say about the connection.
+  package mutating func responseBegan() -> Persistence {
+    guard case .responding(let end, _) = state else { return .closed }
+    let keepsAlive = parser.head.keepsAlive && !isDraining && !endsInput(at: end)
+    state = .responding(end: end, mustClose: !keepsAlive)
+    guard keepsAlive else { return .closed }
+    return parser.head.version == .http10 ? .keptAlive : .open
+  }
+
+  /// The answer was written.
+  package mutating func responseEnded() {
+    guard case .responding(let end, let mustClose) = state else { return }
+    // A client that asked for the end sends nothing more; another may be sending its next request.
+    state =
+      mustClose
+      ? .closing(lingering: parser.head.keepsAlive && !inputHasEnded) : .responded(end: end)
+  }
+
+  private func endsInput(at end: Int) -> Bool { inputHasEnded && end == buffer.count }
+
+  // MARK: What to do
+
+  package mutating func next() -> Action {
+    do throws(ParseError) {
+      while true {
+        switch state {
+        case .head:
+          if let action = try collectHead() { return action }
+        case .fixedBody(let end):
+          guard buffer.count >= end else { return awaitBody() }
+          return respond(body: end - bodyLength..<end, of: buffer, end: end)
+        case .chunkedBody:
+          if let action = try collectChunks() { return action }
+        case .responding:
+          // The shell forgot the answer: that must not become a second answer to one request.
+          state = .closing(lingering: false)
+        case .responded(let end):
+          beginRequest(at: end)
+        case .refusing(let refusal):
+          return refuse(refusal)
+        case .closing(let lingering):
+          return .close(lingering: lingering)
+        }
+      }
+    } catch {
+      return refuse(.malformed(error))
+    }
+  }
+
+  private mutating func refuse(_ refusal: Refusal) -> Action {
+    state = .closing(lingering: !inputHasEnded)
+    return .refuse(refusal)
+  }
+
+  private mutating func beginRequest(at end: Int) {
+    state = .head
+    parser.reset()
+    decoder.reset(keepingAtMost: Self.keptCapacity)
+    owesContinue = false
+    start = end
+    guard start >= buffer.count else { return }
+    buffer.clear(keepingAtMost: Self.keptCapacity)
+    start = 0
+    if readSize > Self.keptCapacity { readSize = Self.readSizes.lowerBound }
+  }
+
+  /// Nil: the state has changed.
+  private mutating func collectHead() throws(ParseError) -> Action? {
+    switch try parser.parse(buffer, from: start) {
+    case .needMore:
+      guard !isIdle else {
+        guard !isDraining, !inputHasEnded else {
+          state = .closing(lingering: !inputHasEnded)
+          return nil
+        }
+        return .read(.request)
+      }
+      guard !inputHasEnded else { return refuse(.incomplete) }
+      dropAnswered()
+      return .read(.head)
+    case .complete:
+      owesContinue = parser.head.expectsContinue
+      let bodyStart = start + parser.head.length
+      switch parser.head.body {
+      case .none: return respond(body: bodyStart..<bodyStart, of: buffer, end: bodyStart)
+      case .length(let length): state = .fixedBody(end: bodyStart + length)
+      case .chunked: state = .chunkedBody
+      }
+      return nil
+    }
+  }
+
+  /// Nil: the state has changed.
+  private mutating func collectChunks() throws(ParseError) -> Action? {
+    let bodyStart = start + parser.head.length
+    let end = try decoder.decode(buffer, from: bodyStart)
+    guard !decoder.isComplete else {
+      let body = decoder.body
+      return respond(body: body.indices, of: body, end: end)
+    }
+    // What is decoded goes, so that the two buffers together hold the body once.
+    if end > bodyStart {
+      owesContinue = false
+      buffer.removeLast(end - bodyStart)
+    }
+    return awaitBody()
+  }
+
+  private var bodyLength: Int {
+    if case .length(let length) = parser.head.body { length } else { 0 }
+  }
+
+  private mutating func awaitBody() -> Action {
+    guard !inputHasEnded else { return refuse(.incomplete) }
+    dropAnswered()
+    // Who has begun to send the body does not wait for a 100 (RFC 9110, section 10.1.1).
+    if owesContinue, buffer.count == start + parser.head.length {
+      owesContinue = false
+      return .sendContinue
+    }
+    if case .fixedBody(let end) = state {
+      let missing = end - buffer.count
+      readSize = min(max(missing, readSize), Self.readSizes.upperBound)
+    }
+    return .read(.body)
+  }
+
+  private mutating func respond(
+    body range: Range<Int>, of bodyBuffer: [UInt8], end: Int
+  ) -> Action {
+    state = .responding(end: end, mustClose: false)
+    return .respond(
+      Request(head: parser.head, in: buffer, from: start, body: bodyBuffer, at: range))
+  }
+
+  /// Moves an incomplete request to the front, so that the buffer holds one request at most.
+  private mutating func dropAnswered() {
+    guard start > 0 else { return }
+    buffer.removeSubrange(0..<start)
+    if case .fixedBody(let end) = state { state = .fixedBody(end: end - start) }
+    start = 0
+  }
+}

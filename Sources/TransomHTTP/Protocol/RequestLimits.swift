@@ -1,0 +1,15 @@
+/// How much of a request is accepted before it is refused.
+package struct RequestLimits: Sendable, Equatable {
+  /// Bytes of the request line without its line end; more is a 414.
+  package var requestLine = 8 * 1024
+  /// Bytes of the header section, and of the trailer section; more is a 431.
+  package var headerSection = 32 * 1024
+  /// Field lines of the header section, and of the trailer section; more is a 431.
+  package var fieldCount = 100
+  /// Bytes of the decoded body; more is a 413.
+  package var body = 8 * 1024 * 1024
+  /// Bytes that a chunked body may spend on chunk extensions, which nobody reads; more is a 400.
+  package var chunkExtensions = 4 * 1024
+
+  package init() {}
+}

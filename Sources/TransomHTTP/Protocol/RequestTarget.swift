@@ -1,0 +1,63 @@
+internal import HTTPTypes
+
+/// The parts of a request-target that matter to an origin server (RFC 9112, section 3.2).
+struct RequestTarget {
+  let path: ByteRange
+  let query: ByteRange?
+
+  /// Takes a target whose bytes are all allowed in a URI; `offset` is where it stands in the request.
+  init(
+    _ bytes: Span<UInt8>, method: HTTPRequest.Method, at offset: Int
+  ) throws(ParseError) {
+    guard !bytes.isEmpty else { throw ParseError(.targetMalformed, at: offset) }
+    try Self.checkPercentEncoding(bytes, at: offset)
+    let start: Int
+    switch bytes[0] {
+    case UInt8(ascii: "/"):
+      start = 0
+    case UInt8(ascii: "*") where bytes.count == 1 && method == .options:
+      path = ByteRange(offset, offset + 1)
+      query = nil
+      return
+    default:
+      guard let end = Self.authorityEnd(bytes) else {
+        throw ParseError(.targetMalformed, at: offset)
+      }
+      start = end
+    }
+    var end = start
+    while end < bytes.count, bytes[end] != UInt8(ascii: "?") { end += 1 }
+    path = ByteRange(offset + start, offset + end)
+    query = end < bytes.count ? ByteRange(offset + end + 1, offset + bytes.count) : nil
+  }
+
+  /// Where the authority of an absolute-form ends; nil if the target has another form.
+  private static func authorityEnd(_ bytes: Span<UInt8>) -> Int? {
+    let start: Int
+    if bytes.count > 7, ByteClass.matches(bytes.extracting(0..<7), "http://") {
+      start = 7
+    } else if bytes.count > 8, ByteClass.matches(bytes.extracting(0..<8), "https://") {
+      start = 8
+    } else {
+      return nil
+    }
+    var end = start
+    while end < bytes.count, bytes[end] != UInt8(ascii: "/"), bytes[end] != UInt8(ascii: "?") {
+      end += 1
+    }
+    // http requires a host (RFC 9110, section 4.2.1) and never had user information (4.2.4).
+    guard end > start, MessageFraming.isHost(bytes.extracting(start..<end)) else { return nil }
+    return end
+  }
+
+  /// Each "%" stands before two hexadecimal digits (RFC 3986, section 2.1).
+  private static func checkPercentEncoding(
+    _ bytes: Span<UInt8>, at offset: Int
+  ) throws(ParseError) {
+    for index in bytes.indices where bytes[index] == UInt8(ascii: "%") {
+      guard index + 2 < bytes.count, ByteClass.hexDigit(bytes[index + 1]) != nil,
+        ByteClass.hexDigit(bytes[index + 2]) != nil
+      else { throw ParseError(.targetMalformed, at: offset + index) }
+    }
+  }
+}

@@ -1,0 +1,67 @@
+package import HTTPTypes
+
+/// What the response says about the connection (RFC 9112, section 9.3).
+package enum Persistence: Equatable, Sendable {
+  /// It stays open, as is usual for HTTP/1.1: nothing is said.
+  case open
+  /// It stays open, and an HTTP/1.0 client has to be told.
+  case keptAlive
+  /// It is closed after the response.
+  case closed
+}
+
+/// Turns responses into bytes (RFC 9112, section 4).
+package enum ResponseSerializer {
+  /// `HTTP/1.1 100 Continue` (RFC 9110, section 15.2.1).
+  package static let continueResponse = Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)
+
+  /// Appends everything before the body, the empty line included.
+  ///
+  /// A response to HEAD has the same head as one to GET, the length of the body that is left out
+  /// included (RFC 9110, section 9.3.2).
+  package static func appendHead(
+    of response: borrowing Response, date: HTTPDate, persistence: Persistence,
+    to bytes: inout [UInt8]
+  ) {
+    appendStatusLine(response.status, to: &bytes)
+    bytes.append(contentsOf: "Date: ".utf8)
+    date.append(to: &bytes)
+    bytes.append(contentsOf: "\r\n".utf8)
+    if let contentType = response.contentType {
+      bytes.append(contentsOf: "Content-Type: ".utf8)
+      bytes.append(contentsOf: contentType.value.utf8)
+      bytes.append(contentsOf: "\r\n".utf8)
+    }
+    if mayHaveBody(response.status) {
+      bytes.append(contentsOf: "Content-Length: ".utf8)
+      bytes.appendDecimal(response.body.count)
+      bytes.append(contentsOf: "\r\n".utf8)
+    }
+    switch persistence {
+    case .open: break
+    case .keptAlive: bytes.append(contentsOf: "Connection: keep-alive\r\n".utf8)
+    case .closed: bytes.append(contentsOf: "Connection: close\r\n".utf8)
+    }
+    bytes += response.fields.bytes
+    bytes.append(contentsOf: "\r\n".utf8)
+  }
+
+  /// Whether the body is sent, in answer to a request that is or is not a HEAD (RFC 9112, section 6.3).
+  package static func sendsBody(_ status: HTTPResponse.Status, isHead: Bool) -> Bool {
+    !isHead && mayHaveBody(status)
+  }
+
+  /// 1xx, 204 and 304 end with their head, and state no length (RFC 9110, section 8.6).
+  private static func mayHaveBody(_ status: HTTPResponse.Status) -> Bool {
+    !(status.code < 200 || status.code == 204 || status.code == 304)
+  }
+
+  /// `HTTP-version SP status-code SP [ reason-phrase ] CRLF`.
+  private static func appendStatusLine(_ status: HTTPResponse.Status, to bytes: inout [UInt8]) {
+    bytes.append(contentsOf: "HTTP/1.1 ".utf8)
+    bytes.appendDecimal(status.code)
+    bytes.append(ByteClass.space)
+    bytes.append(contentsOf: status.reasonPhrase.utf8)
+    bytes.append(contentsOf: "\r\n".utf8)
+  }
+}

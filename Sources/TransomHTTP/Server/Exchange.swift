@@ -1,0 +1,73 @@
+package import HTTPTypes
+package import TransomEventLoop
+
+/// One request and its answer, as the handler sees them: the loop, the client's presence, and buffers
+/// that are used again.
+///
+/// Each connection has one, for all its requests. It belongs to the connection's event loop and is not
+/// to be kept when the answer is given.
+package final class Exchange {
+  /// The event loop on which the connection lives.
+  package let loop: EventLoop
+  /// When the request was complete.
+  package private(set) var receivedAt: ContinuousClock.Instant
+  /// Whether the client has closed its side or the connection is broken.
+  ///
+  /// One that only says that nothing more comes (shutdown(2)) cannot be told from one that is gone. It
+  /// gets its answer all the same.
+  package private(set) var isDisconnected = false
+
+  private var disconnectHandler: (@Sendable () -> Void)?
+  private var body: [UInt8] = []
+  private var fields: [UInt8] = []
+
+  init(loop: EventLoop) {
+    self.loop = loop
+    receivedAt = loop.now
+  }
+
+  /// Calls `handler` on the loop, once, if the client goes away before the answer is given.
+  ///
+  /// It is called soon if the client has gone already, and never from within this call. Nil takes the
+  /// handler back.
+  package func onDisconnect(_ handler: (@Sendable () -> Void)?) {
+    disconnectHandler = handler
+    if isDisconnected { callDisconnectHandler() }
+  }
+
+  /// An empty response that uses the memory of the last one.
+  package func makeResponse(
+    _ status: HTTPResponse.Status, contentType: ContentType? = nil
+  ) -> Response {
+    var response = Response(status, contentType: contentType)
+    swap(&response.body, &body)
+    swap(&response.fields.bytes, &fields)
+    return response
+  }
+
+  // MARK: For the connection
+
+  func begin(at now: ContinuousClock.Instant) { receivedAt = now }
+
+  func end() { disconnectHandler = nil }
+
+  func disconnected() {
+    isDisconnected = true
+    callDisconnectHandler()
+  }
+
+  /// Takes the buffers of a response that was written.
+  func recycle(_ response: consuming Response) {
+    body = response.body
+    fields = response.fields.bytes
+    // Nobody else may hold the buffers, or to empty them would mean to copy them.
+    _ = consume response
+    body.clear(keepingAtMost: HTTPConnectionStateMachine.keptCapacity)
+    fields.clear(keepingAtMost: HTTPConnectionStateMachine.keptCapacity)
+  }
+
+  private func callDisconnectHandler() {
+    guard let handler = exchange(&disconnectHandler, with: nil) else { return }
+    loop.execute(handler)
+  }
+}

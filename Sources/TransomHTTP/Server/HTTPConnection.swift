@@ -1,0 +1,210 @@
+internal import HTTPTypes
+internal import TransomEventLoop
+
+/// One client's socket: performs what `HTTPConnectionStateMachine` decides, on one event loop.
+///
+/// A request costs one read and one write. Everything, the handler included, runs on the loop's thread.
+actor HTTPConnection {
+  /// Bodies of at most this many bytes are copied behind their head: cheaper than a second buffer.
+  private static let joinedBody = 4 * 1024
+  /// Requests answered before other connections of the loop get their turn, if none has to wait.
+  private static let requestsPerTurn = 32
+
+  nonisolated let loop: EventLoop
+  nonisolated var unownedExecutor: UnownedSerialExecutor { loop.executor }
+
+  private let handler: any RequestHandler
+  private let timeouts: HTTPServer.Timeouts
+  private var machine: HTTPConnectionStateMachine
+  /// The socket before it is registered, which only the loop can do.
+  private var descriptor: FileDescriptor?
+  private var socket: Socket?
+  private var exchange: Exchange?
+  private var output: [UInt8] = []
+  private var dates = DateCache()
+  private var deadline: (wait: HTTPConnectionStateMachine.Wait, at: ContinuousClock.Instant)?
+  private var answered = 0
+
+  /// Takes a client's socket; with a refusal, that is all that the client gets.
+  init(
+    adopting descriptor: consuming FileDescriptor, on loop: EventLoop,
+    handler: any RequestHandler, configuration: HTTPServer.Configuration,
+    refusing refusal: Refusal? = nil
+  ) {
+    self.loop = loop
+    self.handler = handler
+    self.descriptor = consume descriptor
+    timeouts = configuration.timeouts
+    machine = HTTPConnectionStateMachine(limits: configuration.limits, refusing: refusal)
+  }
+
+  /// Serves the client until one side closes the connection.
+  func run() async {
+    guard let descriptor = Swift.exchange(&descriptor, with: nil),
+      let socket = try? Socket(adopting: descriptor, on: loop)
+    else { return }
+    let exchange = Exchange(loop: loop)
+    self.socket = socket
+    self.exchange = exchange
+    socket.onHangUp { [weak self] in
+      self?.assumeIsolated { $0.exchange?.disconnected() }
+    }
+    await serve(socket, exchange)
+    exchange.end()
+    socket.close()
+  }
+
+  /// Lets the current request be answered, and no other; closes the connection at once if it is idle.
+  nonisolated func drain() {
+    loop.execute { [self] in
+      assumeIsolated {
+        $0.machine.drain()
+        if $0.machine.isIdle { $0.socket?.close() }
+      }
+    }
+  }
+
+  /// Closes the connection, whatever it does; a handler that runs is told as if the client had gone.
+  nonisolated func abort() {
+    loop.execute { [self] in
+      assumeIsolated {
+        $0.exchange?.disconnected()
+        $0.socket?.close()
+      }
+    }
+  }
+
+  private func serve(_ socket: Socket, _ exchange: Exchange) async {
+    while true {
+      switch machine.next() {
+      case .read(let wait):
+        guard await read(wait, from: socket) else { return }
+      case .sendContinue:
+        guard await write(ResponseSerializer.continueResponse, to: socket) else { return }
+      case .respond(let request):
+        guard await answer(request, exchange, to: socket) else { return }
+      case .refuse(let refusal):
+        let response = handler.response(to: refusal)
+        guard await write(response, .closed, isHead: false, to: socket) else { return }
+      case .close(let lingering):
+        if lingering { await linger(socket) }
+        return
+      }
+    }
+  }
+
+  private func answer(
+    _ request: Request, _ exchange: Exchange, to socket: Socket
+  ) async -> Bool {
+    exchange.begin(at: loop.now)
+    let response = await handler.respond(to: request, in: exchange)
+    exchange.end()
+    let persistence = machine.responseBegan()
+    let isHead = request.method == .head
+    guard await write(response, persistence, isHead: isHead, to: socket) else { return false }
+    machine.responseEnded()
+    exchange.recycle(response)
+    deadline = nil
+    answered += 1
+    // A client that never lets us wait must not keep the loop.
+    if answered % Self.requestsPerTurn == 0 { await Task.yield() }
+    return true
+  }
+
+  // MARK: Reading
+
+  /// Waits and reads once; false if the connection has ended.
+  private func read(_ wait: HTTPConnectionStateMachine.Wait, from socket: Socket) async -> Bool {
+    let deadline = deadline(for: wait)
+    switch loop.now < deadline ? await socket.readable(until: deadline) : .timedOut {
+    case .ready:
+      break
+    case .timedOut:
+      machine.timedOut(wait)
+      return true
+    case .closed, .cancelled:
+      return false
+    }
+    do {
+      switch try socket.read(into: &machine.buffer, atMost: machine.readSize) {
+      case .bytes(let count): machine.bytesReceived(count)
+      case .wouldBlock: break
+      case .endOfStream: machine.endOfStreamReceived()
+      }
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /// One deadline for all reads of a head or a body: a client that trickles gains nothing.
+  private func deadline(
+    for wait: HTTPConnectionStateMachine.Wait
+  ) -> ContinuousClock.Instant {
+    if let deadline, deadline.wait == wait { return deadline.at }
+    let timeout =
+      switch wait {
+      case .request: answered > 0 ? timeouts.idle : timeouts.head
+      case .head: timeouts.head
+      case .body: timeouts.body
+      }
+    let at = loop.now + timeout
+    deadline = (wait, at)
+    return at
+  }
+
+  // MARK: Writing
+
+  private func write(
+    _ response: Response, _ persistence: Persistence, isHead: Bool, to socket: Socket
+  ) async -> Bool {
+    output.removeAll(keepingCapacity: true)
+    ResponseSerializer.appendHead(
+      of: response, date: dates.date(at: loop.now), persistence: persistence, to: &output)
+    guard ResponseSerializer.sendsBody(response.status, isHead: isHead) else {
+      return await write(output, to: socket)
+    }
+    guard response.body.count > Self.joinedBody else {
+      output += response.body
+      return await write(output, to: socket)
+    }
+    return await write(output, then: response.body, to: socket)
+  }
+
+  /// Writes everything, waiting for the client where it has to; false if the connection has ended.
+  private func write(_ head: [UInt8], then body: [UInt8] = [], to socket: Socket) async -> Bool {
+    let count = head.count + body.count
+    var sent = 0
+    while true {
+      do {
+        sent +=
+          body.isEmpty
+          ? try socket.write(head, from: sent) : try socket.write(head, from: sent, then: body)
+      } catch {
+        return false
+      }
+      guard sent < count else { return true }
+      let deadline = loop.now + timeouts.write
+      guard await socket.writable(until: deadline) == .ready else { return false }
+    }
+  }
+
+  /// Says that nothing more comes, and drops what the client still sends, until it closes too.
+  ///
+  /// If we closed while it sends, the kernel would reset the connection, and the client might lose the
+  /// answer that it has not read yet (RFC 9112, section 9.6).
+  private func linger(_ socket: Socket) async {
+    socket.shutdownWrite()
+    let deadline = loop.now + timeouts.linger
+    var dropped: [UInt8] = []
+    machine.buffer = []
+    while loop.now < deadline, await socket.readable(until: deadline) == .ready {
+      dropped.removeAll(keepingCapacity: true)
+      switch try? socket.read(into: &dropped, atMost: 16 * 1024) {
+      case .bytes: await Task.yield()
+      case .wouldBlock: continue
+      case .endOfStream, nil: return
+      }
+    }
+  }
+}

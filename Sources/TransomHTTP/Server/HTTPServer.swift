@@ -1,0 +1,151 @@
+package import Logging
+package import TransomEventLoop
+
+/// Listens, accepts, and spreads the clients' connections over the event loops.
+///
+///     let server = HTTPServer(handler: handler, loops: loops, logger: logger)
+///     let address = try await server.listen(on: SocketAddress(parsing: "127.0.0.1:0"))
+///     await server.run()  // until somebody calls shutdown(by:)
+///
+/// It lives on the first loop of the group; a connection lives on the loop that had the fewest.
+package actor HTTPServer {
+  private enum State {
+    case serving
+    case draining
+  }
+
+  /// Connections that are only told that there are too many; beyond that they are closed unheard.
+  private static let maximumRefusals = 64
+  /// How long to wait when the process is out of descriptors or memory.
+  private static let acceptPause = Duration.milliseconds(100)
+
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.executor }
+
+  private nonisolated let loop: EventLoop
+  private let loops: [EventLoop]
+  private let handler: any RequestHandler
+  private let configuration: Configuration
+  private let logger: Logger
+  private var state = State.serving
+  private var listeners: [ListeningSocket] = []
+  /// With the index of its loop; nil for one that is refused.
+  private var connections: [ObjectIdentifier: (connection: HTTPConnection, loop: Int?)] = [:]
+  private var refusals = 0
+  private var waiters: [CheckedContinuation<Void, Never>] = []
+
+  /// How many clients each loop serves.
+  package private(set) var connectionCounts: [Int]
+
+  package init(
+    handler: any RequestHandler, loops: EventLoopGroup,
+    configuration: Configuration = Configuration(), logger: Logger
+  ) {
+    self.handler = handler
+    self.configuration = configuration
+    self.logger = logger
+    self.loops = loops.loops
+    loop = loops.loops[0]
+    connectionCounts = Array(repeating: 0, count: loops.loops.count)
+  }
+
+  /// Binds an address, before `run`; gives the address with the port that it got.
+  package func listen(on address: SocketAddress) throws(SystemError) -> SocketAddress {
+    let listener = try ListeningSocket(listeningOn: address, on: loop)
+    listeners.append(listener)
+    return listener.address
+  }
+
+  /// Serves until `shutdown`, and until the last connection has ended.
+  ///
+  /// To cancel the task that runs it closes all connections at once.
+  package func run() async {
+    await withDiscardingTaskGroup { group in
+      for listener in listeners {
+        group.addTask(executorPreference: loop) { await self.accept(from: listener) }
+      }
+    }
+  }
+
+  /// Stops accepting, closes idle connections, and lets requests that are there be answered.
+  ///
+  /// What is left at the deadline is closed; the handlers are told as if their clients had gone. Returns
+  /// when the last connection has ended.
+  package func shutdown(by deadline: ContinuousClock.Instant) async {
+    if state == .serving {
+      state = .draining
+      for listener in listeners { listener.close() }
+      for (connection, _) in connections.values { connection.drain() }
+    }
+    guard !connections.isEmpty else { return }
+    let timer = loop.schedule(at: deadline) { [weak self] in
+      self?.assumeIsolated { $0.abortConnections() }
+    }
+    await withCheckedContinuation { waiters.append($0) }
+    loop.cancel(timer)
+  }
+
+  private func abortConnections() {
+    logger.warning(
+      "closing connections at the end of the shutdown's time",
+      metadata: ["connections": "\(connections.count)"])
+    for (connection, _) in connections.values { connection.abort() }
+  }
+
+  // MARK: Accepting
+
+  private func accept(from listener: ListeningSocket) async {
+    await withDiscardingTaskGroup { group in
+      defer { listener.close() }
+      while state == .serving {
+        do {
+          switch try listener.accept() {
+          case .accepted(let descriptor):
+            guard let connection = admit(descriptor) else { continue }
+            group.addTask(executorPreference: connection.loop) {
+              await connection.run()
+              await self.ended(connection)
+            }
+          case .wouldBlock:
+            guard await listener.acceptable() == .ready else { return }
+          }
+        } catch {
+          guard state == .serving else { return }
+          logger.error("cannot accept a connection", metadata: ["error": "\(error)"])
+          guard (try? await Task.sleep(for: Self.acceptPause)) != nil else { return }
+        }
+      }
+    }
+  }
+
+  private func admit(_ descriptor: consuming FileDescriptor) -> HTTPConnection? {
+    guard connections.count - refusals < configuration.maximumConnections else {
+      return refuse(descriptor)
+    }
+    var index = 0
+    for other in loops.indices where connectionCounts[other] < connectionCounts[index] {
+      index = other
+    }
+    connectionCounts[index] += 1
+    let connection = HTTPConnection(
+      adopting: descriptor, on: loops[index], handler: handler, configuration: configuration)
+    connections[ObjectIdentifier(connection)] = (connection, index)
+    return connection
+  }
+
+  private func refuse(_ descriptor: consuming FileDescriptor) -> HTTPConnection? {
+    guard refusals < Self.maximumRefusals else { return nil }
+    refusals += 1
+    let connection = HTTPConnection(
+      adopting: descriptor, on: loop, handler: handler, configuration: configuration,
+      refusing: .tooManyConnections)
+    connections[ObjectIdentifier(connection)] = (connection, nil)
+    return connection
+  }
+
+  private func ended(_ connection: HTTPConnection) {
+    guard let entry = connections.removeValue(forKey: ObjectIdentifier(connection)) else { return }
+    if let index = entry.loop { connectionCounts[index] -= 1 } else { refusals -= 1 }
+    guard state == .draining, connections.isEmpty else { return }
+    for waiter in exchange(&waiters, with: []) { waiter.resume() }
+  }
+}
