@@ -2,11 +2,24 @@
 ///
 /// PostgreSQL checked json and jsonb before, but in the client encoding of its own: one look here
 /// keeps a value that would break the whole answer out of it.
-/// Not recursive: depth costs a byte of a reused stack, so no document can exhaust the thread's.
+/// Not recursive: a level costs a byte of a reused stack, so no document can exhaust the thread's.
 struct JSONSyntax {
   private enum Container {
     case array
     case object
+  }
+
+  /// What may come next, white space apart.
+  private enum Expectation {
+    case value
+    /// Just after `[`.
+    case valueOrClosing
+    case key
+    /// Just after `{`.
+    case keyOrClosing
+    case colon
+    /// A comma, a closing bracket or, outside of all, the end.
+    case next
   }
 
   private var open: [Container] = []
@@ -15,66 +28,53 @@ struct JSONSyntax {
 
   mutating func isText(_ text: Span<UInt8>) -> Bool {
     open.removeAll(keepingCapacity: true)
-    var index = Self.skipSpace(in: text, from: 0)
+    var expectation = Expectation.value
+    var index = 0
     while index < text.count {
       switch text[index] {
-      case UInt8(ascii: "{"):
-        index = Self.skipSpace(in: text, from: index + 1)
-        if index < text.count, text[index] != UInt8(ascii: "}") {
-          guard let value = Self.skipKey(in: text, from: index) else { return false }
-          open.append(.object)
-          index = value
-          continue
-        }
+      case 0x20, 0x09, 0x0a, 0x0d:
         index += 1
-      case UInt8(ascii: "["):
-        index = Self.skipSpace(in: text, from: index + 1)
-        if index < text.count, text[index] != UInt8(ascii: "]") {
-          open.append(.array)
-          continue
-        }
-        index += 1
-      default:
-        guard let end = Self.skipScalar(in: text, from: index) else { return false }
+      case UInt8(ascii: "\"") where expectation == .key || expectation == .keyOrClosing:
+        guard let end = Self.skipString(in: text, from: index) else { return false }
         index = end
-      }
-      switch afterValue(in: text, from: index) {
-      case .value(let next): index = next
-      case .end: return true
-      case .invalid: return false
-      }
-    }
-    return false
-  }
-
-  private enum Next {
-    case value(at: Int)
-    case end
-    case invalid
-  }
-
-  /// Closes what closes after a value, and finds the next value.
-  private mutating func afterValue(in text: Span<UInt8>, from start: Int) -> Next {
-    // An empty container that ended with the text left the index one too far.
-    guard start <= text.count else { return .invalid }
-    var index = Self.skipSpace(in: text, from: start)
-    while let container = open.last {
-      guard index < text.count else { return .invalid }
-      switch (text[index], container) {
-      case (UInt8(ascii: ","), .array):
-        return .value(at: Self.skipSpace(in: text, from: index + 1))
-      case (UInt8(ascii: ","), .object):
-        let key = Self.skipSpace(in: text, from: index + 1)
-        guard let value = Self.skipKey(in: text, from: key) else { return .invalid }
-        return .value(at: value)
-      case (UInt8(ascii: "]"), .array), (UInt8(ascii: "}"), .object):
-        open.removeLast()
-        index = Self.skipSpace(in: text, from: index + 1)
+        expectation = .colon
+      case UInt8(ascii: ":"):
+        guard expectation == .colon else { return false }
+        index += 1
+        expectation = .value
+      case UInt8(ascii: ","):
+        guard expectation == .next, let container = open.last else { return false }
+        index += 1
+        expectation = container == .object ? .key : .value
+      case UInt8(ascii: "["):
+        guard expectation == .value || expectation == .valueOrClosing else { return false }
+        open.append(.array)
+        index += 1
+        expectation = .valueOrClosing
+      case UInt8(ascii: "{"):
+        guard expectation == .value || expectation == .valueOrClosing else { return false }
+        open.append(.object)
+        index += 1
+        expectation = .keyOrClosing
+      case UInt8(ascii: "]"):
+        guard expectation == .next || expectation == .valueOrClosing, open.popLast() == .array
+        else { return false }
+        index += 1
+        expectation = .next
+      case UInt8(ascii: "}"):
+        guard expectation == .next || expectation == .keyOrClosing, open.popLast() == .object
+        else { return false }
+        index += 1
+        expectation = .next
       default:
-        return .invalid
+        guard expectation == .value || expectation == .valueOrClosing,
+          let end = Self.skipScalar(in: text, from: index)
+        else { return false }
+        index = end
+        expectation = .next
       }
     }
-    return index == text.count ? .end : .invalid
+    return expectation == .next && open.isEmpty
   }
 }
 
@@ -83,27 +83,6 @@ extension JSONSyntax {
   /// out, so that `NaN` and `Infinity` stay strings.
   static func isNumber(_ text: Span<UInt8>) -> Bool {
     skipNumber(in: text, from: 0) == text.count
-  }
-
-  private static func skipSpace(in text: Span<UInt8>, from start: Int) -> Int {
-    var index = start
-    while index < text.count {
-      switch text[index] {
-      case 0x20, 0x09, 0x0a, 0x0d: index += 1
-      default: return index
-      }
-    }
-    return index
-  }
-
-  /// Skips a member's name, its colon and the space before its value.
-  private static func skipKey(in text: Span<UInt8>, from start: Int) -> Int? {
-    guard start < text.count, text[start] == UInt8(ascii: "\""),
-      let end = skipString(in: text, from: start)
-    else { return nil }
-    let colon = skipSpace(in: text, from: end)
-    guard colon < text.count, text[colon] == UInt8(ascii: ":") else { return nil }
-    return skipSpace(in: text, from: colon + 1)
   }
 
   private static func skipScalar(in text: Span<UInt8>, from start: Int) -> Int? {

@@ -29,6 +29,18 @@ package struct JSONWriter {
     bytes.append(copying: text)
   }
 
+  /// Appends JSON text in two pieces as they are.
+  @inline(__always)
+  mutating func raw(_ first: Span<UInt8>, _ second: Span<UInt8>) {
+    bytes.append(copying: first, then: second)
+  }
+
+  /// Appends JSON text in two pieces as they are.
+  @inline(__always)
+  mutating func raw(_ first: Span<UInt8>, _ second: StaticString) {
+    bytes.append(copying: first, then: second)
+  }
+
   package mutating func null() {
     raw("null")
   }
@@ -65,15 +77,23 @@ package struct JSONWriter {
   /// Escapes what must be and nothing else. A byte that is no part of valid UTF-8 becomes
   /// U+FFFD: a database in SQL_ASCII, or a client that sets `client_encoding`, can send such.
   package mutating func string(_ text: Span<UInt8>) {
+    string(text, after: Span())
+  }
+
+  /// Appends `opening` as it is, and a string of UTF-8 text.
+  mutating func string(_ text: Span<UInt8>, after opening: Span<UInt8>) {
+    let plain = text.endOfPlainASCII(from: 0)
+    guard plain < text.count else { return bytes.append(copying: opening, thenQuoting: text) }
+    raw(opening)
     byte(Self.quote)
-    stringContent(text)
+    stringContent(text, plain: plain)
     byte(Self.quote)
   }
 
-  /// Appends the text as the inside of a string, without its quotes.
-  package mutating func stringContent(_ text: Span<UInt8>) {
+  /// Appends the text as the inside of a string, of which the first `plain` bytes need nothing.
+  private mutating func stringContent(_ text: Span<UInt8>, plain: Int) {
     var run = 0
-    var index = text.endOfPlainASCII(from: 0)
+    var index = plain
     while index < text.count {
       let byte = text[index]
       if byte >= 0x80 {

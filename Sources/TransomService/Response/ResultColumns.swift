@@ -62,12 +62,19 @@ struct ResultColumns {
     }
   }
 
-  /// Appends what stands before a column's value, and tells the value's encoding.
+  /// Appends a column's value with what stands before it.
   @inline(__always)
-  func open(_ index: Int, in writer: inout JSONWriter) -> ColumnEncoding {
+  func write(
+    _ text: Span<UInt8>, at index: Int, by encoder: inout ValueEncoder, to writer: inout JSONWriter
+  ) {
     let cell = cells[index]
-    writer.raw(openings.bytes.span.extracting(cell.opening))
-    return cell.encoding
+    encoder.append(
+      text, as: cell.encoding, after: openings.bytes.span.extracting(cell.opening), to: &writer)
+  }
+
+  /// Appends NULL as a column's value with what stands before it.
+  func writeNull(at index: Int, to writer: inout JSONWriter) {
+    writer.raw(openings.bytes.span.extracting(cells[index].opening), "null")
   }
 }
 

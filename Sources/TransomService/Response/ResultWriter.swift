@@ -196,15 +196,13 @@ extension ResultWriter {
   /// Appends the row's next value, in PostgreSQL's text form.
   @inline(__always)
   package mutating func value(_ text: Span<UInt8>) {
-    let encoding = columns.open(column, in: &json)
-    encoder.append(text, as: encoding, to: &json)
+    columns.write(text, at: column, by: &encoder, to: &json)
     column += 1
   }
 
   /// Appends NULL as the row's next value.
   package mutating func null() {
-    _ = columns.open(column, in: &json)
-    json.null()
+    columns.writeNull(at: column, to: &json)
     column += 1
   }
 

@@ -13,7 +13,7 @@ struct TimestampText {
   init?(_ text: Span<UInt8>, hasZone: Bool) {
     var index = 0
     while index < text.count, Self.isDigit(text[index]) { index += 1 }
-    guard index >= 4, Self.matches(text, from: index, "-00-00 00:00:00") else { return nil }
+    guard index >= 4, Self.isDayAndTime(text, from: index) else { return nil }
     separator = index + 6
     index += 15
     if index < text.count, text[index] == UInt8(ascii: ".") {
@@ -23,32 +23,49 @@ struct TimestampText {
       guard index > fraction else { return nil }
     }
     if hasZone {
-      guard Self.matches(text, from: index, "+00") || Self.matches(text, from: index, "-00")
+      guard
+        Self.isTwoDigits(text, after: UInt8(ascii: "+"), from: index)
+          || Self.isTwoDigits(text, after: UInt8(ascii: "-"), from: index)
       else { return nil }
       index += 3
       let hoursEnd = index
-      while Self.matches(text, from: index, ":00") { index += 3 }
+      while Self.isTwoDigits(text, after: UInt8(ascii: ":"), from: index) { index += 3 }
       missingMinutes = index == hoursEnd ? index : nil
     } else {
       missingMinutes = nil
     }
-    guard index == text.count || (index + 3 == text.count && Self.matches(text, from: index, " BC"))
-    else { return nil }
+    guard index == text.count || Self.isEra(text, from: index) else { return nil }
   }
 
+  /// Whether the text goes on with `-02-29 12:34:56`.
+  private static func isDayAndTime(_ text: Span<UInt8>, from start: Int) -> Bool {
+    isTwoDigits(text, after: UInt8(ascii: "-"), from: start)
+      && isTwoDigits(text, after: UInt8(ascii: "-"), from: start + 3)
+      && isTwoDigits(text, after: UInt8(ascii: " "), from: start + 6)
+      && isTwoDigits(text, after: UInt8(ascii: ":"), from: start + 9)
+      && isTwoDigits(text, after: UInt8(ascii: ":"), from: start + 12)
+  }
+
+  @inline(__always)
+  private static func isTwoDigits(
+    _ text: Span<UInt8>, after separator: UInt8, from start: Int
+  ) -> Bool {
+    start < text.count && text[start] == separator && isTwoDigits(text, from: start + 1)
+  }
+
+  @inline(__always)
+  private static func isTwoDigits(_ text: Span<UInt8>, from start: Int) -> Bool {
+    start + 1 < text.count && isDigit(text[start]) && isDigit(text[start + 1])
+  }
+
+  @inline(__always)
   private static func isDigit(_ byte: UInt8) -> Bool {
     0x30...0x39 ~= byte
   }
 
-  /// Whether the text goes on like `pattern`, in which `0` stands for any digit.
-  private static func matches(_ text: Span<UInt8>, from start: Int, _ pattern: String) -> Bool {
-    let pattern = pattern.utf8.span
-    guard text.count - start >= pattern.count else { return false }
-    for index in pattern.indices {
-      let byte = text[start + index]
-      let expected = pattern[index]
-      guard expected == UInt8(ascii: "0") ? isDigit(byte) : byte == expected else { return false }
-    }
-    return true
+  /// Whether the text ends in ` BC` from here.
+  private static func isEra(_ text: Span<UInt8>, from start: Int) -> Bool {
+    start + 3 == text.count && text[start] == 0x20 && text[start + 1] == UInt8(ascii: "B")
+      && text[start + 2] == UInt8(ascii: "C")
   }
 }

@@ -9,66 +9,73 @@ package struct ValueEncoder {
 
   package init() {}
 
-  /// Appends one value that is not NULL.
-  @inline(__always)
+  /// Appends `opening` as it is, and one value that is not NULL.
   package mutating func append(
-    _ text: Span<UInt8>, as encoding: ColumnEncoding, to writer: inout JSONWriter
+    _ text: Span<UInt8>, as encoding: ColumnEncoding, after opening: Span<UInt8>,
+    to writer: inout JSONWriter
   ) {
     switch encoding {
     case .scalar(let scalar):
-      Self.append(text, as: scalar, to: &writer, syntax: &syntax)
+      Self.append(text, as: scalar, after: opening, to: &writer, syntax: &syntax)
     case .array(let scalar, let delimiter):
+      writer.raw(opening)
       Self.appendArray(
         text, of: scalar, delimiter: delimiter, to: &writer, element: &element, syntax: &syntax)
     }
   }
 
   private static func append(
-    _ text: Span<UInt8>, as encoding: ScalarEncoding, to writer: inout JSONWriter,
-    syntax: inout JSONSyntax
+    _ text: Span<UInt8>, as encoding: ScalarEncoding, after opening: Span<UInt8>,
+    to writer: inout JSONWriter, syntax: inout JSONSyntax
   ) {
     switch encoding {
     case .text:
-      writer.string(text)
-    case .number:
-      if JSONSyntax.isNumber(text) { writer.raw(text) } else { writer.string(text) }
+      writer.string(text, after: opening)
+    case .number where JSONSyntax.isNumber(text), .json where syntax.isText(text):
+      writer.raw(opening, text)
+    case .number, .json:
+      writer.string(text, after: opening)
     case .bool:
-      appendBool(text, to: &writer)
+      appendBool(text, after: opening, to: &writer)
     case .timestamp:
-      appendTimestamp(text, hasZone: false, to: &writer)
+      appendTimestamp(text, hasZone: false, after: opening, to: &writer)
     case .timestamptz:
-      appendTimestamp(text, hasZone: true, to: &writer)
-    case .json:
-      if syntax.isText(text) { writer.raw(text) } else { writer.string(text) }
+      appendTimestamp(text, hasZone: true, after: opening, to: &writer)
     case .numberVector:
+      writer.raw(opening)
       appendVector(text, of: .number, to: &writer, syntax: &syntax)
     case .textVector:
+      writer.raw(opening)
       appendVector(text, of: .text, to: &writer, syntax: &syntax)
     }
   }
 
-  private static func appendBool(_ text: Span<UInt8>, to writer: inout JSONWriter) {
-    guard text.count == 1 else { return writer.string(text) }
+  private static func appendBool(
+    _ text: Span<UInt8>, after opening: Span<UInt8>, to writer: inout JSONWriter
+  ) {
+    guard text.count == 1 else { return writer.string(text, after: opening) }
     switch text[0] {
-    case UInt8(ascii: "t"): writer.bool(true)
-    case UInt8(ascii: "f"): writer.bool(false)
-    default: writer.string(text)
+    case UInt8(ascii: "t"): writer.raw(opening, "true")
+    case UInt8(ascii: "f"): writer.raw(opening, "false")
+    default: writer.string(text, after: opening)
     }
   }
 
   private static func appendTimestamp(
-    _ text: Span<UInt8>, hasZone: Bool, to writer: inout JSONWriter
+    _ text: Span<UInt8>, hasZone: Bool, after opening: Span<UInt8>, to writer: inout JSONWriter
   ) {
-    guard let form = TimestampText(text, hasZone: hasZone) else { return writer.string(text) }
-    writer.byte(JSONWriter.quote)
-    let start = writer.bytes.count
-    let end = form.missingMinutes ?? text.count
-    writer.raw(text.extracting(..<end))
-    writer.bytes[start + form.separator] = UInt8(ascii: "T")
-    if form.missingMinutes != nil {
-      writer.raw(":00")
-      writer.raw(text.extracting(end...))
+    // All that this form can hold is plain ASCII: the text is written as it is, then corrected.
+    guard let form = TimestampText(text, hasZone: hasZone) else {
+      return writer.string(text, after: opening)
     }
+    let end = form.missingMinutes ?? text.count
+    writer.bytes.append(copying: opening, thenQuoting: text.extracting(..<end))
+    let closing = writer.bytes.count - 1
+    writer.bytes[closing - end + form.separator] = UInt8(ascii: "T")
+    guard form.missingMinutes != nil else { return }
+    writer.bytes[closing] = JSONWriter.colon
+    writer.raw("00")
+    writer.raw(text.extracting(end...))
     writer.byte(JSONWriter.quote)
   }
 
@@ -83,7 +90,8 @@ package struct ValueEncoder {
       var end = start
       while end < text.count, text[end] != 0x20 { end += 1 }
       if start > 0 { writer.byte(JSONWriter.comma) }
-      append(text.extracting(start..<end), as: encoding, to: &writer, syntax: &syntax)
+      append(
+        text.extracting(start..<end), as: encoding, after: Span(), to: &writer, syntax: &syntax)
       start = end + 1
     }
     writer.byte(JSONWriter.closeBracket)
@@ -102,7 +110,7 @@ package struct ValueEncoder {
       case .delimiter: writer.byte(JSONWriter.comma)
       case .null: writer.null()
       case .element:
-        append(element.span, as: encoding, to: &writer, syntax: &syntax)
+        append(element.span, as: encoding, after: Span(), to: &writer, syntax: &syntax)
       case .end:
         return
       case .malformed:
