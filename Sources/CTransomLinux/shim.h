@@ -92,11 +92,11 @@ static inline int ctransom_accept(int descriptor) {
   return accept4(descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
-/// Whether nothing says that the peer has closed: data or silence, but no end of stream and no error.
-static inline int ctransom_peer_is_there(int descriptor) {
+/// Whether a socket holds neither bytes nor an end of stream nor an error.
+static inline int ctransom_is_quiet(int descriptor) {
   char byte;
-  ssize_t count = recv(descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return count > 0 || (count < 0 && (errno == EAGAIN || errno == EINTR));
+  return recv(descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+         (errno == EAGAIN || errno == EINTR);
 }
 
 #endif

@@ -84,16 +84,25 @@ package struct Command: Sendable {
 
   private var configuration: Configuration {
     var options = PlatformOptions()
-    if let account {
-      options.userID = account.userID
-      options.groupID = account.groupID
-      options.supplementaryGroups = [account.groupID]
-    }
     // Its own session, so that a Ctrl-C in our terminal is for us alone.
     options.createSession = true
+    let line = commandLine
     return Configuration(
-      executable: .path(FilePath(executable)), arguments: Arguments(arguments),
+      executable: .path(FilePath(line.executable)), arguments: Arguments(line.arguments),
       environment: .custom(fullEnvironment), workingDirectory: "/", platformOptions: options)
+  }
+
+  /// Another account is entered by setpriv (util-linux), which becomes the command.
+  ///
+  /// Not by `PlatformOptions.userID`: swift-subprocess 1.0.2 then calls glibc's `setgroups` in a
+  /// child that it made with `clone3` behind glibc's back. glibc waits there for threads of ours
+  /// that the child has not got, now and then for ever.
+  private var commandLine: (executable: String, arguments: [String]) {
+    guard let account else { return (executable, arguments) }
+    let change = [
+      "--reuid=\(account.userID)", "--regid=\(account.groupID)", "--clear-groups", "--",
+    ]
+    return ("/usr/bin/setpriv", change + [executable] + arguments)
   }
 
   /// Ours without what would lead PostgreSQL's tools to another server, or change their language.

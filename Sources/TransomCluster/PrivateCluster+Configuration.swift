@@ -1,3 +1,5 @@
+import FoundationEssentials
+
 extension PrivateCluster {
   /// What kind of server to start.
   package struct Configuration: Sendable {
@@ -21,6 +23,18 @@ extension PrivateCluster {
         all["full_page_writes"] = "off"
       }
       return Configuration(life: .temporary, settings: all.merging(settings) { $1 })
+    }
+
+    /// Where a persistent server's data are kept if nobody says otherwise: for root in
+    /// `/var/lib/transom`, which the server's account can reach, unlike root's home.
+    package static var defaultDirectory: String {
+      let environment = ProcessInfo.processInfo.environment
+      if Account.isRoot { return "/var/lib/transom/postgresql" }
+      if let data = environment["XDG_DATA_HOME"], data.hasPrefix("/") {
+        return data + "/transom/postgresql"
+      }
+      let home = environment["HOME"] ?? FileManager.default.homeDirectoryForCurrentUser.path
+      return home + "/.local/share/transom/postgresql"
     }
 
     /// A server whose data stay in the directory, to be used again by the next start.

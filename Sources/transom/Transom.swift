@@ -1,4 +1,11 @@
+import ArgumentParser
+
+/// The command line.
 @main
-struct Transom {
-  static func main() async throws {}
+struct Transom: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Safe, atomic PostgreSQL transactions over HTTP.",
+    version: "0.1.0",
+    subcommands: [Serve.self],
+    defaultSubcommand: Serve.self)
 }

@@ -98,6 +98,19 @@ package final class DescriptorWatch: @unchecked Sendable {
     await wait(.read, until: deadline, isolation)
   }
 
+  /// Waits until a read is worth a try, whether the task is cancelled or not: for a caller whose
+  /// cancellation closes the watch. It spares the books that Swift keeps of a cancellation handler.
+  package func readableUnlessClosed(
+    until deadline: ContinuousClock.Instant? = nil,
+    isolation: isolated (any Actor)? = #isolation
+  ) async -> Wake {
+    loop.preconditionOnLoop()
+    guard slot != nil else { return .closed }
+    guard !reading.isReady else { return .ready }
+    reading.wait += 1
+    return await suspend(.read, reading.wait, until: deadline, isolation)
+  }
+
   /// Waits until a write is worth a try.
   package func writable(
     until deadline: ContinuousClock.Instant? = nil,
@@ -123,8 +136,8 @@ package final class DescriptorWatch: @unchecked Sendable {
   /// The number of bytes that can be read from the socket at once.
   package var readableBytes: Int { Int(max(0, ctransom_readable_bytes(descriptor))) }
 
-  /// Whether the peer is still there, as far as the kernel knows: looks without taking anything.
-  package var isPeerThere: Bool { !hungUp && ctransom_peer_is_there(descriptor) != 0 }
+  /// Whether nothing has come from the peer, neither bytes nor its end: looks without taking anything.
+  package var isQuiet: Bool { !hungUp && ctransom_is_quiet(descriptor) != 0 }
 
   /// Ends the registration; waits end with `.closed`. To be called before the descriptor is closed.
   package func close() {
@@ -190,21 +203,28 @@ package final class DescriptorWatch: @unchecked Sendable {
     let wait = self[side].wait
     return await withTaskCancellationHandler {
       _ = isolation
-      return await unsafe withUnsafeContinuation { continuation in
-        precondition(
-          unsafe self[side].waiter == nil, "two tasks wait for one direction of a descriptor")
-        if let wake = wakeAtOnce(side, wait) {
-          unsafe continuation.resume(returning: wake)
-          return
-        }
-        unsafe self[side].waiter = continuation
-        if let deadline { arm(side, deadline) }
-      }
+      return await suspend(side, wait, until: deadline, isolation)
     } onCancel: {
       // From any thread, and perhaps before the wait began: in a later turn it surely has.
       loop.execute { [self] in
         cancelled(side, wait)
       }
+    }
+  }
+
+  private func suspend(
+    _ side: Side, _ wait: UInt64, until deadline: ContinuousClock.Instant?,
+    _ isolation: isolated (any Actor)?
+  ) async -> Wake {
+    await unsafe withUnsafeContinuation { continuation in
+      precondition(
+        unsafe self[side].waiter == nil, "two tasks wait for one direction of a descriptor")
+      if let wake = wakeAtOnce(side, wait) {
+        unsafe continuation.resume(returning: wake)
+        return
+      }
+      unsafe self[side].waiter = continuation
+      if let deadline { arm(side, deadline) }
     }
   }
 

@@ -127,11 +127,15 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
   package func isIsolatingCurrentContext() -> Bool? { isCurrent }
 
   private func enqueueRemotely(_ item: Work) {
-    remote.withLock { remote in
-      precondition(!remote.hasStopped, "work for event loop \(name), which was shut down")
+    let wasStopped = remote.withLock { remote in
       remote.work.append(item)
+      return exchange(&remote.hasStopped, with: false)
     }
     hasRemote.store(true, ordering: .sequentiallyConsistent)
+    // A task that ends late must not be lost: the thread comes back for it, and stops again.
+    if wasStopped, (try? startThread()) == nil {
+      preconditionFailure("no thread for late work of event loop \(name)")
+    }
     // The loop says that it sleeps before it looks for remote work, so one of both sees the other.
     if isAsleep.exchange(false, ordering: .sequentiallyConsistent) { signal() }
   }

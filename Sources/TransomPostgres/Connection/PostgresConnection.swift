@@ -20,10 +20,14 @@ package actor PostgresConnection {
   /// The last read may have left something in the socket: what the kernel reported is used up.
   private var mayHaveMore = false
   private var hasUnsent = false
+  /// Whether the answer to what was sent last has begun to come.
+  private var hasRead = false
   private var isClosed = false
   private var failure: ConnectionError?
   /// How many bytes more may be received in this transaction.
   private var receiveBudget = Int.max
+  /// Whether more came than that: then what runs was cancelled.
+  package private(set) var receivedTooMuch = false
   private var wasCancelled = false
 
   private init(
@@ -54,14 +58,16 @@ package actor PostgresConnection {
 
   // MARK: State
 
-  /// Whether the connection can take another transaction: all answered, none open, nothing broken.
+  /// Whether the connection can take another transaction: all answered, none open, nothing broken, and the
+  /// client's encoding still ours.
   package var isReusable: Bool {
-    failure == nil && !isClosed && !wasCancelled && pipeline.isIdle && handle.isIdle
+    handle.isUTF8 && failure == nil && !isClosed && !wasCancelled && pipeline.isIdle
+      && handle.isIdle
       && !handle.isBroken
   }
 
-  /// Whether the server is still there as far as the kernel knows.
-  package var isServerThere: Bool { !isClosed && watch.isPeerThere }
+  /// Whether an idle connection is as we left it: a server that goes away sends its reason or an end of stream.
+  package var isQuiet: Bool { !isClosed && watch.isQuiet }
 
   /// Calls `handler` on the loop when the server ends the connection while nobody uses it.
   package func onServerGone(_ handler: (@Sendable () -> Void)?) { watch.onHangUp(handler) }
@@ -78,7 +84,26 @@ package actor PostgresConnection {
   // MARK: Sending
 
   /// Allows `bytes` to be received until the next call: what protects memory from a giant result.
-  package func limitReceiving(to bytes: Int) { receiveBudget = bytes }
+  ///
+  /// When more come, what runs is cancelled. What was on its way is still taken, as the server's answer to the
+  /// cancellation stands behind it; should far more come, the connection fails.
+  package func limitReceiving(to bytes: Int) {
+    receiveBudget = bytes
+    receivedTooMuch = false
+  }
+
+  /// More than the buffers of both kernels hold: what can be on its way when a statement is cancelled.
+  private static let onItsWay = 32 << 20
+
+  private func count(received bytes: Int) throws(ConnectionError) {
+    guard receiveBudget != .max else { return }
+    receiveBudget -= bytes
+    guard receiveBudget < 0 else { return }
+    guard !receivedTooMuch else { throw fail(.resultTooLarge) }
+    receivedTooMuch = true
+    receiveBudget = Self.onItsWay
+    cancelRunning()
+  }
 
   /// Adds a command to the pipeline. Its parameters are `parameters[range]`.
   package func enqueue(
@@ -103,9 +128,14 @@ package actor PostgresConnection {
     pipeline.executeSent()
   }
 
-  /// Adds a command without parameters to the pipeline.
-  package func enqueue(_ sql: String) throws(ConnectionError) {
-    try enqueue(sql, Self.noParameters, 0..<0)
+  /// Adds a command without parameters to the pipeline, never as a prepared statement.
+  ///
+  /// So are BEGIN, COMMIT, SAVEPOINT and their like to be sent: a prepared COMMIT could be run by a client's SQL
+  /// (`EXECUTE`), in the middle of its transaction.
+  package func enqueueUnnamed(_ sql: String) throws(ConnectionError) {
+    try checkUsable()
+    try check(handle.sendUnnamed(sql, Self.noParameters, 0..<0))
+    pipeline.executeSent()
   }
 
   private static let noParameters = ParameterList()
@@ -118,22 +148,22 @@ package actor PostgresConnection {
     hasUnsent = handle.flush() == .pending
     if hasUnsent { watch.didFill() }
     mayHaveMore = false
+    hasRead = false
   }
 
   /// Frees what the server still holds of statements that are no longer used. To be called between
   /// transactions: adds commands and a sync of their own, whose results `next` hands out like others.
   ///
-  /// - Returns: the number of commands added before the sync; 0 if there was nothing to do.
-  package func enqueueDeallocations() throws(ConnectionError) -> Int {
-    guard statements.hasEvicted else { return 0 }
-    let names = statements.takeEvicted()
-    for name in names {
-      try check(handle.sendUnnamed("DEALLOCATE \(name)", Self.noParameters, 0..<0))
-      pipeline.executeSent()
-    }
+  /// A failure among them means nothing: a client's own SQL may have freed a statement before.
+  ///
+  /// - Returns: whether anything was added.
+  package func enqueueDeallocations() throws(ConnectionError) -> Bool {
+    let commands = statements.takeDeallocations()
+    guard !commands.isEmpty else { return false }
+    for command in commands { try enqueueUnnamed(command) }
     try check(handle.sendSync())
     pipeline.syncSent()
-    return names.count
+    return true
   }
 
   /// Forgets every prepared statement: the catalogue changed under one of them.
@@ -198,10 +228,9 @@ package actor PostgresConnection {
     }
     if watch.isReadable || (mayHaveMore && watch.readableBytes > 0) {
       watch.didDrain()
-      if receiveBudget != .max {
-        receiveBudget -= watch.readableBytes
-        if receiveBudget < 0 { throw fail(.resultTooLarge) }
-      }
+      // The first read of an answer is small beside any limit, and for most answers the only one.
+      if hasRead { try count(received: watch.readableBytes) }
+      hasRead = true
       // A TLS record of 16 KiB may be left inside TLS, where the kernel does not see it; libpq takes at least
       // 8 KiB at a time.
       for _ in 0..<(handle.usesTLS ? 3 : 1) {
@@ -211,7 +240,7 @@ package actor PostgresConnection {
       return
     }
     mayHaveMore = false
-    let wake = hasUnsent ? await watch.readableOrWritable() : await watch.readable()
+    let wake = hasUnsent ? await watch.readableOrWritable() : await watch.readableUnlessClosed()
     if wake == .closed { throw fail(.closed) }
   }
 

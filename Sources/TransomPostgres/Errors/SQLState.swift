@@ -32,6 +32,8 @@ extension SQLState {
   public static let featureNotSupported: SQLState = "0A000"
   /// No prepared statement of that name (any more).
   public static let invalidSQLStatementName: SQLState = "26000"
+  /// A prepared statement has that name already.
+  public static let duplicatePreparedStatement: SQLState = "42P05"
   /// A row with that key is there already.
   public static let uniqueViolation: SQLState = "23505"
   /// The role may not do this.

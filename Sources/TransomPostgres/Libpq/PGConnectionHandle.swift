@@ -28,10 +28,8 @@ final class PGConnectionHandle: @unchecked Sendable {
 
   /// Connects, blocking: name look-up, TCP, TLS and authentication. Never on an event loop.
   ///
-  /// - Parameters:
-  ///   - conninfo: a connection string or URL (34.1.1).
-  ///   - defaults: keywords that hold unless `conninfo` has its own.
-  ///   - sessionOptions: server settings such as `DateStyle=ISO`, put before the string's own `options`.
+  /// `conninfo` is a connection string or URL (34.1.1); `defaults` are keywords that hold unless it has its own;
+  /// `sessionOptions` are server settings such as `DateStyle=ISO`, put before its own `options`.
   init(
     connecting conninfo: String, defaults: [(String, String)], sessionOptions: [String]
   ) throws(ConnectError) {
@@ -67,6 +65,9 @@ final class PGConnectionHandle: @unchecked Sendable {
   var processID: CInt { unsafe PQbackendPID(pointer) }
   var usesTLS: Bool { unsafe PQsslInUse(pointer) != 0 }
   var isBroken: Bool { unsafe PQstatus(pointer) != CONNECTION_OK }
+  /// Whether texts go and come as UTF-8: SQL can change that (`SET client_encoding`).
+  var isUTF8: Bool { unsafe PQclientEncoding(pointer) == Self.utf8 }
+  private static let utf8 = unsafe pg_char_to_encoding("UTF8")
   var isIdle: Bool { unsafe PQtransactionStatus(pointer) == PQTRANS_IDLE }
 
   /// libpq's last error of the connection.

@@ -52,7 +52,7 @@ package struct PGResultHandle: ~Copyable {
       let tag = unsafe PQcmdStatus(pointer)
       var length = 0
       if let tag = unsafe tag {
-        while unsafe tag[length] != 0, !(unsafe UInt8(bitPattern: tag[length]) - 0x30 < 10) {
+        while unsafe tag[length] != 0, !(unsafe UInt8(bitPattern: tag[length]) &- 0x30 < 10) {
           length += 1
         }
         while unsafe length > 0 && tag[length - 1] == 0x20 { length -= 1 }
@@ -61,15 +61,20 @@ package struct PGResultHandle: ~Copyable {
     }
   }
 
+  /// Whether the command tag is COMMIT: the only sign that a transaction is stored.
+  package var isCommit: Bool { unsafe strcmp(PQcmdStatus(pointer), "COMMIT") == 0 }
+
   /// The number of rows that the command returned or changed; 0 for commands that count none.
   package var affectedRows: Int {
     guard let text = unsafe PQcmdTuples(pointer) else { return 0 }
     return unsafe Int(atoll(text))
   }
 
-  package func columnName(_ column: Int) -> String {
-    guard let name = unsafe PQfname(pointer, Int32(column)) else { return "" }
-    return unsafe String(cString: name)
+  @_lifetime(borrow self)
+  package func columnName(_ column: Int) -> Span<UInt8> {
+    let name = unsafe PQfname(pointer, Int32(column))
+    let length = unsafe name.map { unsafe strlen($0) } ?? 0
+    return unsafe _overrideLifetime(Self.span(name, length), borrowing: self)
   }
 
   package func columnType(_ column: Int) -> OID {

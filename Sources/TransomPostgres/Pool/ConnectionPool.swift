@@ -56,7 +56,7 @@ actor ConnectionPool {
     while let id = state.leaseIdle() {
       board.setIdle(state.idleCount, at: index)
       guard let connection = connections[id] else { continue }
-      if await connection.isServerThere { return connection }
+      if await connection.isQuiet { return connection }
       await discard(id, connection)
     }
     return nil

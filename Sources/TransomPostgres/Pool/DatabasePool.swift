@@ -10,7 +10,8 @@ package final class DatabasePool: Sendable {
 
   private let pools: [ConnectionPool]
   private let board: PoolBoard
-  private let waitLimit: Duration
+  /// How long a lease waits at most.
+  package let waitLimit: Duration
 
   /// Makes the pools; connections are made when they are needed.
   ///
@@ -33,9 +34,8 @@ package final class DatabasePool: Sendable {
 
   /// A connection of the loop's own pool if one is idle, else another loop's idle one, else in line.
   ///
-  /// - Parameters:
-  ///   - index: the loop that the caller is on.
-  ///   - deadline: gives up then, if that is sooner than the pool's wait limit.
+  /// `index` is the loop that the caller is on. The wait ends at `deadline` or the pool's own wait limit,
+  /// whichever is sooner; then the error tells whether the pool was busy or the server unreachable.
   package func lease(
     onLoop index: Int, until deadline: ContinuousClock.Instant
   ) async throws(LeaseError) -> Lease {

@@ -107,8 +107,8 @@ struct PoolStateMachine {
     return isShutDown ? .close(connect: false) : place(connection)
   }
 
-  /// - Parameter jitter: from 0 to 1, drawn anew each time, so that many pools do not return in step.
-  /// - Returns: when `retryDue` wants to be called.
+  /// Says when `beginConnecting` is worth asking again. `jitter` is from 0 to 1, drawn anew each time, so that
+  /// many pools do not return in step.
   mutating func connectFailed(
     at now: ContinuousClock.Instant, jitter: Double
   ) -> ContinuousClock.Instant {

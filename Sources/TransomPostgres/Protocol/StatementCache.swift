@@ -19,8 +19,8 @@ struct StatementCache {
   private var texts: [Int: String] = [:]
   private var uses = 0
   private var made = 0
-  /// Names that the server still holds and that nobody will use again.
-  private var evicted: [String] = []
+  /// Commands that free what the server still holds and nobody will use again.
+  private var deallocations: [String] = []
 
   init(capacity: Int) { self.capacity = max(1, capacity) }
 
@@ -53,27 +53,24 @@ struct StatementCache {
     entries[sql] = nil
   }
 
-  /// Forgets everything, to be prepared anew under new names: after the catalogue changed under a statement.
+  /// Forgets everything, to be prepared anew under new names: after the catalogue changed under a statement,
+  /// or a client's own SQL took statements away. Nothing may be on its way.
   mutating func invalidate() {
-    for (sql, entry) in entries where entry.isConfirmed {
-      evicted.append(Self.name(entry.statement))
-      texts[entry.statement] = nil
-      entries[sql] = nil
-    }
+    entries.removeAll()
+    texts.removeAll()
+    deallocations = ["DEALLOCATE ALL"]
   }
 
-  /// Takes the names to be deallocated.
-  mutating func takeEvicted() -> [String] {
-    evicted.isEmpty ? [] : exchange(&evicted, with: [])
+  /// Takes the commands that free what is no longer used.
+  mutating func takeDeallocations() -> [String] {
+    deallocations.isEmpty ? [] : exchange(&deallocations, with: [])
   }
-
-  var hasEvicted: Bool { !evicted.isEmpty }
 
   /// What is on its way is left alone: it is not sure yet that the server will know it.
   private mutating func evictLeastRecentlyUsed() {
     let confirmed = entries.lazy.filter { $0.value.isConfirmed }
     guard let oldest = confirmed.min(by: { $0.value.lastUse < $1.value.lastUse }) else { return }
-    evicted.append(Self.name(oldest.value.statement))
+    deallocations.append("DEALLOCATE \(Self.name(oldest.value.statement))")
     texts[oldest.value.statement] = nil
     entries[oldest.key] = nil
   }

@@ -10,6 +10,12 @@ package struct ParameterList: Equatable, Sendable {
 
   package init() {}
 
+  /// Makes room, so that the first appends do not grow the buffers step by step.
+  package mutating func reserveCapacity(parameters: Int, octets: Int) {
+    offsets.reserveCapacity(parameters)
+    bytes.reserveCapacity(octets)
+  }
+
   package var count: Int { offsets.count }
 
   package mutating func appendNull() {

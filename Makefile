@@ -1,0 +1,44 @@
+# Each target does all it needs, also in a fresh clone. `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help run build test lint format bench docs deps clean
+
+SWIFT ?= swift
+# Passed on: make run ARGS="--listen 127.0.0.1:9000", make test ARGS="--filter HTTP",
+# make bench ARGS="--quick".
+ARGS ?=
+
+help: ## This list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+run: build ## Build, and serve with a PostgreSQL of its own (or set DATABASE_URL)
+	exec .build/release/transom serve $(ARGS)
+
+build: deps ## Build for release
+	$(SWIFT) build -c release --product transom
+
+test: ## Run all tests, on private PostgreSQL servers that they make and remove
+	scripts/install-deps test
+	$(SWIFT) test $(ARGS)
+
+lint: deps ## Check format, layout and imports
+	$(SWIFT) format lint -r -s Sources Tests Package.swift
+	python3 scripts/check-layout --self-test
+	python3 scripts/check-layout
+	$(SWIFT) build --build-tests --explicit-target-dependency-import-check error
+
+format: ## Format all Swift files in place
+	$(SWIFT) format -i -r Sources Tests Package.swift
+
+bench: ## Measure the service against pgbench on this machine
+	scripts/install-deps bench
+	$(SWIFT) build -c release --product transom
+	python3 Tests/Benchmarks/bench.py $(ARGS)
+
+docs: deps ## Make the documentation of the library TransomPostgres
+	scripts/docs
+
+deps: ## Install the Debian packages that are missing
+	@scripts/install-deps
+
+clean: ## Remove what was built
+	rm -rf .build

@@ -1,0 +1,55 @@
+internal import Synchronization
+internal import TransomEventLoop
+internal import TransomPostgres
+
+/// Ends a transaction early, from any thread: because its time is over, or because nobody waits for it any more.
+///
+/// What runs is cancelled on the server, and then answers with an error like any other. A server that does not
+/// react loses its connection.
+package final class Interruption: Sendable {
+  package enum Reason: Sendable {
+    case timedOut
+    case clientGone
+  }
+
+  private struct State {
+    var reason: Reason?
+    var connection: PostgresConnection?
+  }
+
+  /// How long a server may take to answer a cancellation.
+  private static let grace = Duration.seconds(5)
+
+  private let state = Mutex(State())
+
+  package init() {}
+
+  /// Why the transaction is to end; nil if it may go on.
+  package var reason: Reason? { state.withLock { $0.reason } }
+
+  /// The transaction runs on this connection from now on; nil: on none.
+  func attach(_ connection: PostgresConnection?) {
+    state.withLock { $0.connection = connection }
+  }
+
+  /// Ends the transaction. The first reason counts.
+  package func interrupt(_ reason: Reason) {
+    let connection = state.withLock { state in
+      guard state.reason == nil else { return PostgresConnection?.none }
+      state.reason = reason
+      return state.connection
+    }
+    guard let connection else { return }
+    connection.loop.execute { [self] in
+      guard isAttached(connection) else { return }
+      connection.assumeIsolated { $0.cancelRunning() }
+      _ = connection.loop.schedule(at: connection.loop.now + Self.grace) { [self] in
+        if isAttached(connection) { connection.assumeIsolated { $0.close() } }
+      }
+    }
+  }
+
+  private func isAttached(_ connection: PostgresConnection) -> Bool {
+    state.withLock { $0.connection === connection }
+  }
+}

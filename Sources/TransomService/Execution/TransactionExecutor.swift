@@ -1,0 +1,233 @@
+package import TransomEventLoop
+package import TransomHTTP
+package import TransomPostgres
+
+/// What bounds a transaction.
+package struct ExecutionLimits: Sendable {
+  /// The size of the results of a transaction, in bytes as PostgreSQL sends them.
+  package var response = 64 << 20
+  /// The time for a request, waiting for a connection included; a request may ask for less.
+  package var timeout: Duration = .seconds(30)
+  /// How often a transaction may run, unless the request says otherwise, and at most.
+  package var attempts = 3
+  package var maximumAttempts = 20
+
+  package init() {}
+}
+
+/// Executes the transactions of one event loop's clients: decodes, leases, runs, and maps what came of it.
+package actor TransactionExecutor {
+  package nonisolated let loop: EventLoop
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.executor }
+
+  private let loopIndex: Int
+  private let databases: [String: DatabasePool]
+  private let limits: ExecutionLimits
+  private let types = TypeTable()
+  private var reader = JSONReader()
+  /// Writers that no transaction uses now: their buffers are kept.
+  private var idleWriters: [ResultWriter] = []
+  private static let keptWriters = 64
+
+  package init(
+    on loop: EventLoop, index: Int, databases: [String: DatabasePool], _ limits: ExecutionLimits
+  ) {
+    self.loop = loop
+    loopIndex = index
+    self.databases = databases
+    self.limits = limits
+  }
+
+  /// Executes the transaction that a request's body asks for, and returns the body of the answer.
+  package func execute(
+    _ request: Request, into buffer: [UInt8], interruption: Interruption
+  ) async throws(ServiceError) -> [UInt8] {
+    try await execute(decode(request), into: buffer, interruption: interruption)
+  }
+
+  private func decode(_ request: Request) throws(ServiceError) -> TransactionRequest {
+    do {
+      return try RequestDecoder.decode(request.body, with: &reader)
+    } catch {
+      throw .invalidRequest(
+        code: error.code.rawValue, status: error.status, pointer: error.pointer?.description,
+        detail: error.detail)
+    }
+  }
+
+  /// Executes a transaction and returns the body of its 200 answer, written into `buffer`.
+  package func execute(
+    _ request: TransactionRequest, into buffer: [UInt8], interruption: Interruption
+  ) async throws(ServiceError) -> [UInt8] {
+    guard let database = databases[request.database] else {
+      throw .unknownDatabase(alias: request.database)
+    }
+    let timeout = min(
+      request.timeoutMilliseconds.map { .milliseconds($0) } ?? limits.timeout, limits.timeout)
+    let deadline = loop.now + timeout
+    let timer = loop.schedule(at: deadline) { interruption.interrupt(.timedOut) }
+    defer { loop.cancel(timer) }
+    var job = Job(
+      request: request, plan: TransactionPlan(request), database: database, deadline: deadline,
+      timeout: timeout,
+      maxAttempts: min(request.maxAttempts ?? limits.attempts, limits.maximumAttempts),
+      interruption: interruption)
+    while true {
+      if let answer = try await attempt(&job, into: buffer) { return answer }
+      await pause(before: job.attempts + 1)
+    }
+  }
+
+  private struct Job {
+    let request: TransactionRequest
+    let plan: TransactionPlan
+    let database: DatabasePool
+    let deadline: ContinuousClock.Instant
+    let timeout: Duration
+    let maxAttempts: Int
+    let interruption: Interruption
+    var attempts = 0
+    /// Statements that PostgreSQL had prepared and that no longer fit the catalogue are replaced once.
+    var hasRenewedStatements = false
+
+    var mayReplay: Bool { attempts < maxAttempts && interruption.reason == nil }
+  }
+
+  /// Runs the transaction once. Nil: it was rolled back and is to be run again.
+  private func attempt(
+    _ job: inout Job, into buffer: [UInt8]
+  ) async throws(ServiceError) -> [UInt8]? {
+    let lease = try await lease(job)
+    let connection = lease.connection
+    job.attempts += 1
+    var writer = idleWriters.popLast() ?? ResultWriter()
+    let (mayReplay, mayRenew) = (job.mayReplay, !job.hasRenewedStatements)
+    let run = TransactionRun(
+      plan: job.plan, types: types, rowFormat: job.request.rowFormat,
+      responseLimit: limits.response, interruption: job.interruption,
+      replays: { (mayReplay && $0.isConflict) || (mayRenew && $0.isStaleStatement) })
+    job.interruption.attach(connection)
+    let ending = await run.attempt(number: job.attempts, &writer, into: buffer, on: connection)
+    job.interruption.attach(nil)
+    let receivedTooMuch = await connection.receivedTooMuch
+    let renews = renewsStatements(after: ending, job)
+    if renews {
+      job.hasRenewedStatements = true
+      await connection.forgetStatements()
+    }
+    await job.database.release(lease)
+
+    defer { if idleWriters.count < Self.keptWriters { idleWriters.append(writer) } }
+    switch ending {
+    case .finished(.committed), .finished(.dryRunRolledBack):
+      return writer.finish()
+    case .finished(let outcome) where renews || shouldReplay(outcome, job):
+      _ = writer.discard()
+      return nil
+    case .finished, .lost:
+      _ = writer.discard()
+      throw error(for: ending, job, receivedTooMuch: receivedTooMuch)
+    }
+  }
+
+  private func lease(_ job: Job) async throws(ServiceError) -> DatabasePool.Lease {
+    if job.interruption.reason == .timedOut { throw timedOut(job) }
+    do {
+      return try await job.database.lease(onLoop: loopIndex, until: job.deadline)
+    } catch {
+      if job.interruption.reason == .timedOut || loop.now >= job.deadline { throw timedOut(job) }
+      let alias = job.request.database
+      switch error {
+      case .poolExhausted:
+        throw .poolTimedOut(
+          database: alias, milliseconds: job.database.waitLimit.milliseconds)
+      case .unreachable(let detail): throw .databaseUnavailable(database: alias, detail: detail)
+      case .shuttingDown, .cancelled: throw .draining
+      }
+    }
+  }
+
+  private func timedOut(_ job: Job) -> ServiceError {
+    .timedOut(pointer: nil, milliseconds: job.timeout.milliseconds, started: job.attempts > 0)
+  }
+
+  // MARK: Replays
+
+  private func shouldReplay(_ outcome: PlanStateMachine.Outcome, _ job: Job) -> Bool {
+    switch outcome {
+    case .rolledBack(let failure): job.mayReplay && failure.error.isConflict
+    case .commitRefused(let error): job.mayReplay && error.isConflict
+    case .committed, .dryRunRolledBack, .rolledBackSilently: false
+    }
+  }
+
+  /// Renewing is our own affair: it happens whatever number of attempts the client allowed.
+  private func renewsStatements(after ending: TransactionRun.Ending, _ job: Job) -> Bool {
+    guard case .finished(.rolledBack(let failure)) = ending else { return false }
+    return failure.error.isStaleStatement && !job.hasRenewedStatements
+      && job.interruption.reason == nil
+  }
+
+  /// Lets the other transaction of a conflict go first: some milliseconds, more each time, with jitter.
+  private func pause(before attempt: Int) async {
+    let limit = min(4 << min(attempt, 6), 100)
+    let delay = Duration.microseconds(Int.random(in: 0...(limit * 1000)))
+    await withCheckedContinuation { continuation in
+      _ = loop.schedule(at: loop.now + delay) { continuation.resume() }
+    }
+  }
+
+  // MARK: Errors
+
+  private func error(
+    for ending: TransactionRun.Ending, _ job: Job, receivedTooMuch: Bool
+  ) -> ServiceError {
+    switch ending {
+    case .finished(.committed), .finished(.dryRunRolledBack), .finished(.rolledBackSilently):
+      return .internalError(
+        detail: "PostgreSQL answered COMMIT with ROLLBACK although no statement had failed",
+        outcome: .rolledBack)
+    case .finished(.commitRefused(let error)):
+      return .commitFailed(error)
+    case .finished(.rolledBack(let failure)):
+      return failed(failure, job, receivedTooMuch: receivedTooMuch)
+    case .lost(let error, mayBeStored: false, let failure):
+      if let failure { return failed(failure, job, receivedTooMuch: receivedTooMuch) }
+      return .connectionLost(pointer: nil, detail: error.description)
+    case .lost(_, mayBeStored: true, _):
+      return .commitInDoubt(transactionID: nil)
+    }
+  }
+
+  private func failed(
+    _ failure: PlanStateMachine.Failure, _ job: Job, receivedTooMuch: Bool
+  ) -> ServiceError {
+    let pointer = failure.step.flatMap(job.plan.pointer(of:))
+    if failure.error.sqlState == .queryCanceled {
+      if receivedTooMuch { return .resultTooLarge(pointer: pointer, limit: limits.response) }
+      if job.interruption.reason != nil {
+        return .timedOut(
+          pointer: pointer, milliseconds: job.timeout.milliseconds, started: true)
+      }
+    }
+    return .statementFailed(pointer: pointer, failure.error)
+  }
+}
+
+extension ServerError {
+  /// A conflict with another transaction, which is not there when everything is run again.
+  var isConflict: Bool { sqlState == .serializationFailure || sqlState == .deadlockDetected }
+
+  /// A prepared statement does not fit the catalogue any more, or a client's own SQL took it or its name away.
+  var isStaleStatement: Bool {
+    (sqlState == .featureNotSupported && routine == "RevalidateCachedQuery")
+      || sqlState == .invalidSQLStatementName || sqlState == .duplicatePreparedStatement
+  }
+}
+
+extension Duration {
+  /// The whole milliseconds of it.
+  var milliseconds: Int {
+    Int(clamping: components.seconds) * 1000 + Int(components.attoseconds / 1_000_000_000_000_000)
+  }
+}

@@ -1,0 +1,160 @@
+package import TransomPostgres
+
+/// Runs a plan: which commands go out together, and what each answer means for the transaction.
+///
+/// Everything about savepoints is decided here, and nowhere else.
+///
+/// The theory: the whole plan goes out as one pipeline. If a command fails, PostgreSQL skips the rest of the
+/// pipeline and leaves the transaction in its failed state. Then a second pipeline undoes the innermost
+/// group around the failure that continues on error, and goes on behind that group; or, if there is none, rolls
+/// the whole transaction back. Each failing group costs one round trip more; nothing else does.
+///
+/// Rules:
+/// 1. A command is answered in the order in which it was sent, by `succeeded`, `failed` or `skipped`; `synced`
+///    ends each pipeline and tells what to do next.
+/// 2. The transaction is committed if, and only if, the COMMIT's own tag says so.
+package struct PlanStateMachine: Sendable {
+  /// Commands that go out together, with a sync at their end.
+  package enum Pipeline: Equatable, Sendable {
+    case run(Range<Int>)
+    /// Undo a group, then go on.
+    case recover(group: Int, then: Range<Int>)
+    case rollback
+  }
+
+  /// What a success means for the answer.
+  package enum Effect: Equatable, Sendable {
+    case none
+    /// A statement's result is to be written.
+    case result(statement: Int)
+    case groupBegan(Int)
+    case groupReleased(Int)
+  }
+
+  /// What to do after a sync.
+  package enum Next: Equatable, Sendable {
+    /// The group was undone on the server's side: say so in the answer; then send the pipeline.
+    case recover(Pipeline, failed: Failure, depth: Int)
+    case rollback
+    case finished(Outcome)
+  }
+
+  package struct Failure: Equatable, Sendable {
+    /// The step that failed; nil for a command of ours that undoes a group.
+    package var step: TransactionPlan.Step?
+    package var error: ServerError
+  }
+
+  /// How the transaction ended. Nothing is stored but in the first case.
+  package enum Outcome: Equatable, Sendable {
+    case committed
+    case dryRunRolledBack
+    case rolledBack(Failure)
+    /// COMMIT was refused, such as for a deferred constraint.
+    case commitRefused(ServerError)
+    /// COMMIT was answered with ROLLBACK, although nothing had failed.
+    case rolledBackSilently
+  }
+
+  private let plan: TransactionPlan
+  private var pipeline: Pipeline
+  /// How many commands of the pipeline have been answered.
+  private var answered = 0
+  private var failure: Failure?
+  /// The failure that the rollback under way is for.
+  private var fatal: Failure?
+  private var ended: Outcome?
+
+  package init(_ plan: TransactionPlan) {
+    self.plan = plan
+    pipeline = .run(plan.steps.indices)
+  }
+
+  /// The pipeline to send, at first.
+  package var first: Pipeline { .run(plan.steps.indices) }
+
+  /// The failure that has been reported and not been dealt with.
+  package var currentFailure: Failure? { failure ?? fatal }
+
+  /// Whether the pipeline that is on its way ends in a COMMIT: then a lost connection leaves it in doubt.
+  package var commitIsOnItsWay: Bool {
+    switch pipeline {
+    case .run, .recover: !plan.isDryRun && ended == nil
+    case .rollback: false
+    }
+  }
+
+  // MARK: Answers
+
+  /// A command succeeded. `tag` matters for COMMIT only.
+  package mutating func succeeded(tagIsCommit: Bool) -> Effect {
+    defer { answered += 1 }
+    guard let step = step(at: answered) else { return .none }
+    switch step {
+    case .begin, .snapshot, .role, .setting: return .none
+    case .statement(let index): return .result(statement: index)
+    case .savepoint(let group): return .groupBegan(group)
+    case .release(let group): return .groupReleased(group)
+    case .end:
+      ended = plan.isDryRun ? .dryRunRolledBack : tagIsCommit ? .committed : .rolledBackSilently
+      return .none
+    }
+  }
+
+  package mutating func failed(_ error: ServerError) {
+    failure = Failure(step: step(at: answered), error: error)
+    answered += 1
+  }
+
+  package mutating func skipped() { answered += 1 }
+
+  /// A pipeline has ended. Unless `mayRecover`, a failure undoes everything, whatever the groups say: because
+  /// the time is over, or because the whole transaction will be run again.
+  package mutating func synced(mayRecover: Bool = true) -> Next {
+    if let ended { return .finished(ended) }
+    if let fatal { return .finished(.rolledBack(fatal)) }
+    guard let failure = exchange(&failure, with: nil) else {
+      // Every pipeline but a rollback holds the end, which is answered or skipped after a failure.
+      return .finished(.rolledBackSilently)
+    }
+    if failure.step == .end {
+      return .finished(plan.isDryRun ? .rolledBack(failure) : .commitRefused(failure.error))
+    }
+    guard mayRecover, let group = groupToRecover(failure) else {
+      fatal = failure
+      begin(.rollback)
+      return .rollback
+    }
+    let next = plan.groups[group].next..<plan.steps.count
+    begin(.recover(group: group, then: next))
+    return .recover(pipeline, failed: failure, depth: plan.groups[group].depth)
+  }
+
+  // MARK: How it works
+
+  private mutating func begin(_ next: Pipeline) {
+    pipeline = next
+    answered = 0
+  }
+
+  /// The step whose answer is number `index` of the pipeline; nil for commands that undo.
+  private func step(at index: Int) -> TransactionPlan.Step? {
+    switch pipeline {
+    case .run(let steps): plan.steps[steps.lowerBound + index]
+    // ROLLBACK TO and RELEASE come first.
+    case .recover(_, let steps): index < 2 ? nil : plan.steps[steps.lowerBound + index - 2]
+    case .rollback: nil
+    }
+  }
+
+  /// The innermost group around the failure that continues on error.
+  private func groupToRecover(_ failure: Failure) -> Int? {
+    guard let step = failure.step else { return nil }
+    var group = plan.group(of: step)
+    while let current = group {
+      if plan.groups[current].continuesOnError { return current }
+      group = plan.groups[current].place.group
+    }
+    return nil
+  }
+}

@@ -1,0 +1,187 @@
+package import TransomPostgres
+
+/// A transaction as the list of commands that PostgreSQL gets if nothing fails.
+///
+/// Groups are flattened: `SAVEPOINT`, their items, `RELEASE`. Where each step came from is kept, for the
+/// error's JSON Pointer and for finding the group that an error rolls back.
+package struct TransactionPlan: Sendable {
+  package enum Step: Equatable, Sendable {
+    case begin
+    /// A query of nothing, which makes READ ONLY final: PostgreSQL lets `SET TRANSACTION READ WRITE` pass only
+    /// before the first one.
+    case snapshot
+    case role
+    case setting(Int)
+    case statement(Int)
+    case savepoint(group: Int)
+    case release(group: Int)
+    /// COMMIT, or ROLLBACK of a dry run.
+    case end
+
+    /// Whether it is a command that a client's SQL must not be able to run.
+    package var isTransactionControl: Bool {
+      switch self {
+      case .begin, .savepoint, .release, .end: true
+      case .snapshot, .role, .setting, .statement: false
+      }
+    }
+  }
+
+  /// Where an item stands: in a group (nil: at the top), as its how-manieth item.
+  package struct Place: Equatable, Sendable {
+    package var group: Int?
+    package var index: Int
+  }
+
+  package struct Group: Equatable, Sendable {
+    package var place: Place
+    package var continuesOnError: Bool
+    /// 1 for a group at the top.
+    package var depth: Int
+    /// The step after its RELEASE.
+    package var next: Int
+  }
+
+  package struct Statement: Equatable, Sendable {
+    package var place: Place
+    package var id: String?
+    package var sql: String
+    package var parameters: Range<Int>
+  }
+
+  package private(set) var steps: [Step] = [.begin]
+  package private(set) var statements: [Statement] = []
+  package private(set) var groups: [Group] = []
+  /// The parameters of the statements, the role and the settings.
+  package private(set) var parameters: ParameterList
+  package let isDryRun: Bool
+  package let isReadOnly: Bool
+  private let beginSQL: String
+  private let settingNames: [String]
+  private let ownParameters: Int
+
+  package init(_ request: TransactionRequest) {
+    isDryRun = request.dryRun
+    isReadOnly = request.readOnly
+    beginSQL = Self.beginSQL(request)
+    settingNames = request.settings.map(\.name)
+    parameters = request.parameters
+    ownParameters = parameters.count
+    if isReadOnly { steps.append(.snapshot) }
+    // The role comes first, so that it is the one whose right to each setting counts.
+    if let role = request.role {
+      parameters.append(role.utf8)
+      steps.append(.role)
+    }
+    for (index, setting) in request.settings.enumerated() {
+      parameters.append(setting.name.utf8)
+      parameters.append(setting.value.utf8)
+      steps.append(.setting(index))
+    }
+    append(request.items, in: nil, depth: 0)
+    steps.append(.end)
+  }
+
+  private mutating func append(_ items: [TransactionRequest.Item], in group: Int?, depth: Int) {
+    for (index, item) in items.enumerated() {
+      let place = Place(group: group, index: index)
+      switch item {
+      case .statement(let statement):
+        steps.append(.statement(statements.count))
+        statements.append(
+          Statement(
+            place: place, id: statement.id, sql: statement.sql.text,
+            parameters: statement.parameters))
+      case .group(let nested):
+        let number = groups.count
+        steps.append(.savepoint(group: number))
+        groups.append(
+          Group(
+            place: place, continuesOnError: nested.onError == .continue, depth: depth + 1, next: 0))
+        append(nested.items, in: number, depth: depth + 1)
+        steps.append(.release(group: number))
+        groups[number].next = steps.count
+      }
+    }
+  }
+
+  // MARK: SQL
+
+  /// A step's command.
+  package func sql(of step: Step) -> String {
+    switch step {
+    case .begin: beginSQL
+    case .snapshot: "select"
+    // As functions with parameters, not as SET: one prepared statement for all, and nothing to quote.
+    case .role: "select set_config('role', $1, true)"
+    case .setting: "select set_config($1, $2, true)"
+    case .statement(let index): statements[index].sql
+    case .savepoint(let group): Self.savepoints[groups[group].depth - 1].begin
+    case .release(let group): Self.savepoints[groups[group].depth - 1].release
+    case .end: isDryRun ? "ROLLBACK" : "COMMIT"
+    }
+  }
+
+  /// The command that undoes what a group did.
+  package func rollbackSQL(of group: Int) -> String {
+    Self.savepoints[groups[group].depth - 1].rollback
+  }
+
+  /// A step's parameters, in `parameters`.
+  package func parameters(of step: Step) -> Range<Int> {
+    switch step {
+    case .statement(let index): return statements[index].parameters
+    case .role: return ownParameters..<ownParameters + 1
+    case .setting(let index):
+      let last = parameters.count - 2 * (settingNames.count - 1 - index)
+      return last - 2..<last
+    case .begin, .snapshot, .savepoint, .release, .end: return 0..<0
+    }
+  }
+
+  private static func beginSQL(_ request: TransactionRequest) -> String {
+    var sql = "BEGIN"
+    if let isolation = request.isolation { sql += " ISOLATION LEVEL \(isolation.sql)" }
+    if request.readOnly { sql += " READ ONLY" }
+    if request.deferrable { sql += " DEFERRABLE" }
+    return sql
+  }
+
+  /// Savepoints are named by their depth: groups beside each other never exist at the same time.
+  private static let savepoints: [(begin: String, release: String, rollback: String)] =
+    (1...RequestDecoder.maximumGroupDepth).map { depth in
+      (
+        "SAVEPOINT transom_\(depth)", "RELEASE SAVEPOINT transom_\(depth)",
+        "ROLLBACK TO SAVEPOINT transom_\(depth)"
+      )
+    }
+
+  // MARK: Places
+
+  /// The group that a step runs in; a group's own SAVEPOINT runs outside of it, its RELEASE inside.
+  package func group(of step: Step) -> Int? {
+    switch step {
+    case .begin, .snapshot, .role, .setting, .end: nil
+    case .statement(let index): statements[index].place.group
+    case .savepoint(let group): groups[group].place.group
+    case .release(let group): group
+    }
+  }
+
+  /// The JSON Pointer of the part of the request that a step came from; nil for BEGIN and COMMIT.
+  package func pointer(of step: Step) -> String? {
+    switch step {
+    case .begin, .snapshot, .end: nil
+    case .role: "/role"
+    case .setting(let index):
+      JSONPointer().appending("settings").appending(settingNames[index]).description
+    case .statement(let index): pointer(of: statements[index].place)
+    case .savepoint(let group), .release(let group): pointer(of: groups[group].place)
+    }
+  }
+
+  private func pointer(of place: Place) -> String {
+    guard let group = place.group else { return "/statements/\(place.index)" }
+    return pointer(of: groups[group].place) + "/savepoint/\(place.index)"
+  }
+}

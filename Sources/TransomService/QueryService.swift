@@ -1,0 +1,57 @@
+package import Logging
+internal import ServiceLifecycle
+internal import TransomEventLoop
+internal import TransomHTTP
+internal import TransomPostgres
+
+/// The whole service: event loops, pools, HTTP server. Runs until it is told to stop, then finishes what is in flight.
+package struct QueryService: Sendable {
+  private let configuration: ServiceConfiguration
+  private let logger: Logger
+
+  package init(_ configuration: ServiceConfiguration, logger: Logger) {
+    self.configuration = configuration
+    self.logger = logger
+  }
+
+  /// Serves until the graceful shutdown of the task that runs it.
+  ///
+  /// `started` is called with the addresses once clients can connect.
+  package func run(started: @Sendable ([String]) -> Void) async throws {
+    let addresses = try configuration.listen.map { try SocketAddress(parsing: $0) }
+    let group = try EventLoopGroup(count: configuration.loops)
+    let databases = try configuration.databases.mapValues {
+      try DatabasePool($0.connection, $0.pool, on: group)
+    }
+    let draining = ServiceHandler.Draining()
+    let handler = ServiceHandler(
+      executors: group.loops.enumerated().map {
+        TransactionExecutor(on: $1, index: $0, databases: databases, configuration.execution)
+      },
+      readiness: Readiness(databases: databases), draining: draining)
+    let server = HTTPServer(
+      handler: handler, loops: group, configuration: configuration.http, logger: logger)
+    var bound: [String] = []
+    for address in addresses { bound.append(try await server.listen(on: address).description) }
+    for address in bound { logger.info("listening", metadata: ["address": "\(address)"]) }
+    started(bound)
+    try await serve(server, draining)
+    for database in databases.values { await database.shutdown() }
+    await group.shutdown()
+  }
+
+  private func serve(_ server: HTTPServer, _ draining: ServiceHandler.Draining) async throws {
+    try await withThrowingTaskGroup { tasks in
+      tasks.addTask { await server.run() }
+      tasks.addTask {
+        try await gracefulShutdown()
+        logger.info("stopping: requests in flight are finished first")
+        draining.begin()
+        await server.shutdown(by: .now + configuration.shutdownLimit)
+      }
+      try await tasks.next()
+      tasks.cancelAll()
+    }
+    logger.info("stopped")
+  }
+}

@@ -1,0 +1,264 @@
+internal import TransomPostgres
+
+/// Decodes the body of POST /transactions, and checks all that can be checked before it runs.
+///
+/// What the wire contract leaves open is decided here:
+/// - `statements` is required, and may be empty: an empty transaction. So may a group be.
+/// - null is no value of any field; a field that has none is left out.
+/// - `settings` takes numbers and booleans as their text.
+/// - An array among the parameters is passed on as JSON text, as an object is.
+package struct RequestDecoder {
+  /// How deep groups may stand inside one another.
+  package static let maximumGroupDepth = 64
+  /// How deep arrays and objects may: two for each group, and ample for a parameter.
+  package static let maximumJSONDepth = 512
+  /// The wire protocol counts a statement's parameters in 16 bits.
+  package static let maximumParameters = 65_535
+
+  private var request = TransactionRequest()
+  private var ids: Set<String> = []
+
+  /// Decodes one body.
+  package static func decode(
+    _ body: Span<UInt8>, with json: inout JSONReader
+  ) throws(RequestError) -> TransactionRequest {
+    do {
+      try json.read(body, depth: maximumJSONDepth)
+    } catch {
+      throw RequestError(error)
+    }
+    var decoder = RequestDecoder()
+    try decoder.decodeDocument(json)
+    return decoder.request
+  }
+
+  private mutating func decodeDocument(_ json: borrowing JSONReader) throws(RequestError) {
+    try json.expect(.object, json.root)
+    var seen: UInt32 = 0
+    var children = json.children(of: json.root)
+    while let key = json.next(&children), let value = json.next(&children) {
+      guard let field = DocumentField(key, in: json) else {
+        throw unknownField(key, json, allowed: "allowed are \(DocumentField.list)")
+      }
+      try json.note(field, key, in: &seen)
+      try decode(field, value, json)
+    }
+    guard seen & DocumentField.statements.bit != 0 else {
+      throw json.error(.invalidRequest, at: json.root, "\"statements\" is missing")
+    }
+  }
+
+  private mutating func decode(
+    _ field: DocumentField, _ value: JSONNode, _ json: borrowing JSONReader
+  ) throws(RequestError) {
+    switch field {
+    case .database: request.database = try json.name(value)
+    case .isolation: request.isolation = try json.choice(value, of: IsolationLevel.self)
+    case .readOnly: request.readOnly = try json.boolean(value)
+    case .deferrable: request.deferrable = try json.boolean(value)
+    case .dryRun: request.dryRun = try json.boolean(value)
+    case .timeout:
+      request.timeoutMilliseconds = try json.integer(value, in: 1...Int(Int32.max))
+    case .maxAttempts: request.maxAttempts = try json.integer(value, in: 1...100)
+    case .role: request.role = try json.name(value)
+    case .settings: request.settings = try settings(value, json)
+    case .rowFormat:
+      request.rowFormat = try json.choice(value, of: TransactionRequest.RowFormat.self)
+    case .statements: request.items = try items(value, json, depth: 0)
+    }
+  }
+
+  private func settings(
+    _ node: JSONNode, _ json: borrowing JSONReader
+  ) throws(RequestError) -> [TransactionRequest.Setting] {
+    try json.expect(.object, node)
+    var settings: [TransactionRequest.Setting] = []
+    var names: Set<String> = []
+    var children = json.children(of: node)
+    while let key = json.next(&children), let value = json.next(&children) {
+      let name = try json.checkedName(key)
+      guard names.insert(name).inserted else {
+        throw json.error(.invalidRequest, at: key, "occurs twice in the same object")
+      }
+      switch json.kind(of: value) {
+      case .string, .number, .true, .false: break
+      case let kind:
+        throw json.error(
+          .invalidRequest, at: value, "must be a string, a number or a boolean, not \(kind)")
+      }
+      guard !json.holdsNUL(value) else {
+        throw json.error(.invalidRequest, at: value, "must not hold U+0000")
+      }
+      settings.append(TransactionRequest.Setting(name: name, value: json.string(value)))
+    }
+    return settings
+  }
+
+  private func unknownField(
+    _ key: JSONNode, _ json: borrowing JSONReader, allowed: String
+  ) -> RequestError {
+    json.error(.unknownField, at: key, "there is no such field; \(allowed)")
+  }
+}
+
+extension RequestDecoder {
+  private mutating func items(
+    _ list: JSONNode, _ json: borrowing JSONReader, depth: Int
+  ) throws(RequestError) -> [TransactionRequest.Item] {
+    try json.expect(.array, list)
+    guard depth <= Self.maximumGroupDepth else {
+      throw json.error(
+        .tooDeep, at: list, "savepoint groups nest to depth \(Self.maximumGroupDepth)")
+    }
+    var items: [TransactionRequest.Item] = []
+    items.reserveCapacity(json.count(of: list))
+    var children = json.children(of: list)
+    while let node = json.next(&children) {
+      items.append(try item(node, json, depth: depth))
+    }
+    return items
+  }
+
+  private mutating func item(
+    _ node: JSONNode, _ json: borrowing JSONReader, depth: Int
+  ) throws(RequestError) -> TransactionRequest.Item {
+    try json.expect(.object, node)
+    var fields = ItemFields()
+    var seen: UInt32 = 0
+    var children = json.children(of: node)
+    while let key = json.next(&children), let value = json.next(&children) {
+      guard let field = ItemField(key, in: json) else {
+        throw unknownField(key, json, allowed: ItemFields.allowed)
+      }
+      try json.note(field, key, in: &seen)
+      fields[field] = value
+    }
+    switch (fields.sql, fields.savepoint) {
+    case (let sql?, nil):
+      return .statement(try statement(sql, fields, json))
+    case (nil, let savepoint?):
+      return .group(try group(savepoint, fields, json, depth: depth))
+    case (nil, nil):
+      throw json.error(.invalidRequest, at: node, "needs either \"sql\" or \"savepoint\"")
+    case (_?, _?):
+      throw json.error(.invalidRequest, at: node, "has both \"sql\" and \"savepoint\"")
+    }
+  }
+
+  private mutating func statement(
+    _ sql: JSONNode, _ fields: ItemFields, _ json: borrowing JSONReader
+  ) throws(RequestError) -> TransactionRequest.Statement {
+    if let misplaced = fields.onError {
+      throw unknownField(misplaced, json, allowed: ItemFields.allowed)
+    }
+    return TransactionRequest.Statement(
+      id: try fields.id.map { node throws(RequestError) in try id(node, json) },
+      sql: try sqlText(sql, json),
+      parameters: try parameters(fields.params, json))
+  }
+
+  private mutating func group(
+    _ savepoint: JSONNode, _ fields: ItemFields, _ json: borrowing JSONReader, depth: Int
+  ) throws(RequestError) -> TransactionRequest.Group {
+    if let misplaced = fields.params ?? fields.id {
+      throw unknownField(misplaced, json, allowed: ItemFields.allowed)
+    }
+    var group = TransactionRequest.Group(items: [])
+    if let onError = fields.onError {
+      group.onError = try json.choice(onError, of: TransactionRequest.OnError.self)
+    }
+    group.items = try items(savepoint, json, depth: depth + 1)
+    return group
+  }
+
+  private mutating func id(
+    _ node: JSONNode, _ json: borrowing JSONReader
+  ) throws(RequestError) -> String {
+    try json.expect(.string, node)
+    let id = json.string(node)
+    guard ids.insert(id).inserted else {
+      throw json.error(.invalidRequest, at: node, "another statement has this id")
+    }
+    return id
+  }
+
+  private func sqlText(
+    _ node: JSONNode, _ json: borrowing JSONReader
+  ) throws(RequestError) -> SQLText {
+    try json.expect(.string, node)
+    guard !json.holdsNUL(node) else {
+      throw json.error(.invalidRequest, at: node, "must not hold U+0000")
+    }
+    do {
+      return try SQLText(json.string(node))
+    } catch {
+      switch error {
+      case .transactionControl:
+        throw json.error(.transactionControl, at: node, error.detail)
+      case .clientCopy:
+        throw json.error(.copyNotSupported, at: node, error.detail)
+      }
+    }
+  }
+
+  private mutating func parameters(
+    _ list: JSONNode?, _ json: borrowing JSONReader
+  ) throws(RequestError) -> Range<Int> {
+    let first = request.parameters.count
+    guard let list else { return first..<first }
+    try json.expect(.array, list)
+    let count = json.count(of: list)
+    guard count <= Self.maximumParameters else {
+      throw json.error(
+        .invalidParameter, at: list,
+        "a statement has at most \(Self.maximumParameters) parameters, not \(count)")
+    }
+    if first == 0 { request.parameters.reserveCapacity(parameters: 16, octets: 240) }
+    var children = json.children(of: list)
+    while let value = json.next(&children) {
+      guard json.kind(of: value) != .null else {
+        request.parameters.appendNull()
+        continue
+      }
+      guard !json.holdsNUL(value) else {
+        throw json.error(
+          .invalidParameter, at: value, "PostgreSQL's text cannot hold U+0000")
+      }
+      request.parameters.append { $0.append(copying: json.span(value)) }
+    }
+    return first..<request.parameters.count
+  }
+}
+
+/// The values of an item's fields, as far as they occurred.
+private struct ItemFields {
+  static let allowed =
+    "a statement has sql, params, id; a group has savepoint, on_error"
+
+  var sql: JSONNode?
+  var params: JSONNode?
+  var id: JSONNode?
+  var savepoint: JSONNode?
+  var onError: JSONNode?
+
+  subscript(field: ItemField) -> JSONNode? {
+    get {
+      switch field {
+      case .sql: sql
+      case .params: params
+      case .id: id
+      case .savepoint: savepoint
+      case .onError: onError
+      }
+    }
+    set {
+      switch field {
+      case .sql: sql = newValue
+      case .params: params = newValue
+      case .id: id = newValue
+      case .savepoint: savepoint = newValue
+      case .onError: onError = newValue
+      }
+    }
+  }
+}

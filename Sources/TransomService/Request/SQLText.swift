@@ -1,0 +1,35 @@
+/// The text of one statement, which neither begins nor ends a transaction, nor copies to or from
+/// the client.
+///
+/// That is checked when it is made, so that nothing else can reach a connection: in the middle of
+/// a pipeline a `COMMIT` would store half a transaction, and `COPY … FROM STDIN` would wait for
+/// ever. Everything else is left to PostgreSQL, which says best what is wrong with a statement;
+/// it also refuses several commands in one (extended query protocol).
+package struct SQLText: Hashable, Sendable {
+  package let text: String
+
+  package init(_ text: String) throws(SQLRefusal) {
+    var scanner = SQLScanner(text.utf8.span)
+    if let refusal = scanner.refusal() { throw refusal }
+    self.text = text
+  }
+}
+
+/// Why a statement may not be part of a transaction.
+package enum SQLRefusal: Error, Equatable, Sendable {
+  /// The command, such as `COMMIT`.
+  case transactionControl(String)
+  /// `COPY` that is not to or from a file or program of the server.
+  case clientCopy
+
+  package var detail: String {
+    switch self {
+    case .transactionControl(let command):
+      "\(command) is transaction control: Transom begins and ends the transaction itself,"
+        + " and a \"savepoint\" group makes a savepoint"
+    case .clientCopy:
+      "COPY FROM STDIN and COPY TO STDOUT have no place in a transaction over HTTP;"
+        + " only files and programs of the server can be copied"
+    }
+  }
+}

@@ -1,0 +1,106 @@
+/// A row of PostgreSQL's `pg_type` with what a result needs of it.
+struct BuiltInType {
+  let oid: UInt32
+  let name: String
+  /// The type of its arrays (`typarray`); 0 if there is none.
+  let arrayOID: UInt32
+  let encoding: ScalarEncoding
+
+  init(_ oid: UInt32, _ name: String, array arrayOID: UInt32, _ encoding: ScalarEncoding = .text) {
+    self.oid = oid
+    self.name = name
+    self.arrayOID = arrayOID
+    self.encoding = encoding
+  }
+}
+
+/// The types that a result can hold in every PostgreSQL from 14 on (`pg_type.dat` of its source;
+/// a test compares the table with a real server's).
+let builtInTypes: [BuiltInType] = [
+  BuiltInType(16, "bool", array: 1000, .bool),
+  BuiltInType(17, "bytea", array: 1001),
+  BuiltInType(18, "char", array: 1002),
+  BuiltInType(19, "name", array: 1003),
+  BuiltInType(20, "int8", array: 1016, .number),
+  BuiltInType(21, "int2", array: 1005, .number),
+  BuiltInType(22, "int2vector", array: 1006, .numberVector),
+  BuiltInType(23, "int4", array: 1007, .number),
+  BuiltInType(24, "regproc", array: 1008),
+  BuiltInType(25, "text", array: 1009),
+  BuiltInType(26, "oid", array: 1028),
+  BuiltInType(27, "tid", array: 1010),
+  BuiltInType(28, "xid", array: 1011),
+  BuiltInType(29, "cid", array: 1012),
+  BuiltInType(30, "oidvector", array: 1013, .textVector),
+  BuiltInType(114, "json", array: 199, .json),
+  BuiltInType(142, "xml", array: 143),
+  BuiltInType(194, "pg_node_tree", array: 0),
+  BuiltInType(600, "point", array: 1017),
+  BuiltInType(601, "lseg", array: 1018),
+  BuiltInType(602, "path", array: 1019),
+  BuiltInType(603, "box", array: 1020),
+  BuiltInType(604, "polygon", array: 1027),
+  BuiltInType(628, "line", array: 629),
+  BuiltInType(650, "cidr", array: 651),
+  BuiltInType(700, "float4", array: 1021, .number),
+  BuiltInType(701, "float8", array: 1022, .number),
+  BuiltInType(705, "unknown", array: 0),
+  BuiltInType(718, "circle", array: 719),
+  BuiltInType(774, "macaddr8", array: 775),
+  BuiltInType(790, "money", array: 791),
+  BuiltInType(829, "macaddr", array: 1040),
+  BuiltInType(869, "inet", array: 1041),
+  BuiltInType(1033, "aclitem", array: 1034),
+  BuiltInType(1042, "bpchar", array: 1014),
+  BuiltInType(1043, "varchar", array: 1015),
+  BuiltInType(1082, "date", array: 1182),
+  BuiltInType(1083, "time", array: 1183),
+  BuiltInType(1114, "timestamp", array: 1115, .timestamp),
+  BuiltInType(1184, "timestamptz", array: 1185, .timestamptz),
+  BuiltInType(1186, "interval", array: 1187),
+  BuiltInType(1266, "timetz", array: 1270),
+  BuiltInType(1560, "bit", array: 1561),
+  BuiltInType(1562, "varbit", array: 1563),
+  BuiltInType(1700, "numeric", array: 1231, .number),
+  BuiltInType(1790, "refcursor", array: 2201),
+  BuiltInType(2202, "regprocedure", array: 2207),
+  BuiltInType(2203, "regoper", array: 2208),
+  BuiltInType(2204, "regoperator", array: 2209),
+  BuiltInType(2205, "regclass", array: 2210),
+  BuiltInType(2206, "regtype", array: 2211),
+  BuiltInType(2249, "record", array: 2287),
+  BuiltInType(2275, "cstring", array: 1263),
+  BuiltInType(2278, "void", array: 0),
+  BuiltInType(2950, "uuid", array: 2951),
+  BuiltInType(2970, "txid_snapshot", array: 2949),
+  BuiltInType(3220, "pg_lsn", array: 3221),
+  BuiltInType(3361, "pg_ndistinct", array: 0),
+  BuiltInType(3402, "pg_dependencies", array: 0),
+  BuiltInType(3614, "tsvector", array: 3643),
+  BuiltInType(3615, "tsquery", array: 3645),
+  BuiltInType(3642, "gtsvector", array: 3644),
+  BuiltInType(3734, "regconfig", array: 3735),
+  BuiltInType(3769, "regdictionary", array: 3770),
+  BuiltInType(3802, "jsonb", array: 3807, .json),
+  BuiltInType(3904, "int4range", array: 3905),
+  BuiltInType(3906, "numrange", array: 3907),
+  BuiltInType(3908, "tsrange", array: 3909),
+  BuiltInType(3910, "tstzrange", array: 3911),
+  BuiltInType(3912, "daterange", array: 3913),
+  BuiltInType(3926, "int8range", array: 3927),
+  BuiltInType(4072, "jsonpath", array: 4073),
+  BuiltInType(4089, "regnamespace", array: 4090),
+  BuiltInType(4096, "regrole", array: 4097),
+  BuiltInType(4191, "regcollation", array: 4192),
+  BuiltInType(4451, "int4multirange", array: 6150),
+  BuiltInType(4532, "nummultirange", array: 6151),
+  BuiltInType(4533, "tsmultirange", array: 6152),
+  BuiltInType(4534, "tstzmultirange", array: 6153),
+  BuiltInType(4535, "datemultirange", array: 6155),
+  BuiltInType(4536, "int8multirange", array: 6157),
+  BuiltInType(4600, "pg_brin_bloom_summary", array: 0),
+  BuiltInType(4601, "pg_brin_minmax_multi_summary", array: 0),
+  BuiltInType(5017, "pg_mcv_list", array: 0),
+  BuiltInType(5038, "pg_snapshot", array: 5039),
+  BuiltInType(5069, "xid8", array: 271),
+]

@@ -1,0 +1,63 @@
+/// A PostgreSQL type as a result needs it: its name for `columns[].type`, and its encoding.
+package struct ColumnType: Equatable, Sendable {
+  /// `pg_type.typname`, such as `int8` or `_int4`.
+  package let name: String
+  package let encoding: ColumnEncoding
+
+  package init(name: String, encoding: ColumnEncoding) {
+    self.name = name
+    self.encoding = encoding
+  }
+
+  /// An array type. `delimiter` is the element type's `pg_type.typdelim`.
+  package init(name: String, arrayOf element: ColumnType, delimiter: UInt8) {
+    switch element.encoding {
+    case .scalar(let encoding):
+      self.init(name: name, encoding: .array(of: encoding, delimiter: delimiter))
+    case .array:
+      // PostgreSQL has no arrays of arrays (its own are multidimensional), but a domain over an
+      // array can be an element: its text, quoted inside the outer one, stays text.
+      self.init(name: name, encoding: .array(of: .text, delimiter: delimiter))
+    }
+  }
+}
+
+/// The types by OID: the built-in ones, whose OIDs never change, and those of one database that
+/// were looked up in its catalogue.
+package struct TypeTable: Equatable, Sendable {
+  private var added: [UInt32: ColumnType] = [:]
+
+  package init() {}
+
+  /// Adds a type of this database, found in `pg_type`.
+  package mutating func add(_ type: ColumnType, oid: UInt32) {
+    added[oid] = type
+  }
+
+  /// Whether ``subscript(_:)`` knows the type's name and encoding.
+  package func knows(_ oid: UInt32) -> Bool {
+    Self.builtIn[oid] != nil || added[oid] != nil
+  }
+
+  /// The type. An unknown one is named by its OID, and its values are their text.
+  package subscript(oid: UInt32) -> ColumnType {
+    Self.builtIn[oid] ?? added[oid] ?? ColumnType(name: String(oid), encoding: .text)
+  }
+
+  private static let builtIn: [UInt32: ColumnType] = {
+    var types: [UInt32: ColumnType] = [:]
+    for row in builtInTypes {
+      let type = ColumnType(name: row.name, encoding: .scalar(row.encoding))
+      types[row.oid] = type
+      guard row.arrayOID != 0 else { continue }
+      // The only built-in type whose own text holds commas unquoted is box.
+      let delimiter = row.name == "box" ? UInt8(ascii: ";") : UInt8(ascii: ",")
+      types[row.arrayOID] = ColumnType(
+        name: "_" + row.name, arrayOf: type, delimiter: delimiter)
+    }
+    // Its elements' type differs from row to row (pg_stats); the text does not tell it.
+    types[2277] = ColumnType(
+      name: "anyarray", encoding: .array(of: .text, delimiter: UInt8(ascii: ",")))
+    return types
+  }()
+}

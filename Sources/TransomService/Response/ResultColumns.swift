@@ -1,0 +1,95 @@
+/// The columns of the result that is being written: what describes them, and what stands before
+/// each of their values. Reused from result to result.
+struct ResultColumns {
+  /// What a value of a column needs: the bytes in front (the comma or bracket and the key) as a
+  /// range of `openings`, and its encoding.
+  private struct Cell {
+    let opening: Range<Int>
+    let encoding: ColumnEncoding
+  }
+
+  private var names: [UInt8] = []
+  private var nameRanges: [Range<Int>] = []
+  private var types: [ColumnType] = []
+  private var openings = JSONWriter()
+  private var cells: [Cell] = []
+
+  var count: Int { cells.count }
+
+  mutating func removeAll() {
+    names.removeAll(keepingCapacity: true)
+    nameRanges.removeAll(keepingCapacity: true)
+    types.removeAll(keepingCapacity: true)
+    openings.bytes.removeAll(keepingCapacity: true)
+    cells.removeAll(keepingCapacity: true)
+  }
+
+  mutating func append(name: Span<UInt8>, type: ColumnType) {
+    let start = names.count
+    names.append(copying: name)
+    nameRanges.append(start..<names.count)
+    types.append(type)
+  }
+
+  /// Appends the columns' descriptions, and prepares what stands before each value.
+  mutating func close(rows shape: ResultWriter.RowShape, to writer: inout JSONWriter) {
+    // A second reference for the length of this call, so that spans of it borrow no more.
+    let names = names
+    let hasOwnKeys = shape == .objects && !ColumnKeys.areDistinct(names, nameRanges)
+    let keys = hasOwnKeys ? ColumnKeys.make(for: nameRanges.map { names[$0] }) : []
+    for index in types.indices {
+      let name = names.span.extracting(nameRanges[index])
+      let key: [UInt8]? = hasOwnKeys ? keys[index] : nil
+      if index > 0 { writer.byte(JSONWriter.comma) }
+      writer.raw(#"{"name":"#)
+      writer.string(name)
+      writer.raw(#","type":"#)
+      writer.string(types[index].name)
+      // A key is told only where it is not the name.
+      if let key, key[...] != names[nameRanges[index]] {
+        writer.raw(#","key":"#)
+        writer.string(key.span)
+      }
+      writer.byte(JSONWriter.closeBrace)
+
+      let start = openings.bytes.count
+      openings.byte(index == 0 ? shape.opening : JSONWriter.comma)
+      if shape == .objects {
+        if let key { openings.string(key.span) } else { openings.string(name) }
+        openings.byte(JSONWriter.colon)
+      }
+      cells.append(Cell(opening: start..<openings.bytes.count, encoding: types[index].encoding))
+    }
+  }
+
+  /// Appends a column's value with what stands before it.
+  @inline(__always)
+  func write(
+    _ text: Span<UInt8>, at index: Int, by encoder: inout ValueEncoder, to writer: inout JSONWriter
+  ) {
+    let cell = cells[index]
+    encoder.append(
+      text, as: cell.encoding, after: openings.bytes.span.extracting(cell.opening), to: &writer)
+  }
+
+  /// Appends NULL as a column's value with what stands before it.
+  func writeNull(at index: Int, to writer: inout JSONWriter) {
+    writer.raw(openings.bytes.span.extracting(cells[index].opening), "null")
+  }
+}
+
+extension ResultWriter.RowShape {
+  var opening: UInt8 {
+    switch self {
+    case .objects: JSONWriter.openBrace
+    case .arrays: JSONWriter.openBracket
+    }
+  }
+
+  var closing: UInt8 {
+    switch self {
+    case .objects: JSONWriter.closeBrace
+    case .arrays: JSONWriter.closeBracket
+    }
+  }
+}

@@ -1,0 +1,226 @@
+/// Writes the body of a transaction's 200 answer, while its results arrive, into one buffer.
+///
+/// The calls follow the request's items:
+///
+/// ```swift
+/// writer.begin(dryRun: false, attempts: 1, rows: .objects, into: buffer)
+/// writer.beginStatement(id: "ada", command: command, rowCount: 1)
+/// writer.column(name: name, type: types[oid])       // for each column, if it returns rows
+/// writer.beginRows()                                // if it returns rows, be it with no column
+/// writer.beginRow()                                 // for each row …
+/// writer.value(text)                                // … and column, or null()
+/// writer.endRow()
+/// writer.endStatement()
+/// writer.beginGroup()                               // SAVEPOINT; statements and groups inside
+/// writer.endGroup()                                 // RELEASE, or failGroup(depth:problem:)
+/// let body = writer.finish()
+/// ```
+///
+/// A group is written as released. If an item of it fails after all, ``failGroup(depth:problem:)``
+/// takes back what is not to be seen. Calls in another order are a mistake of ours and trap.
+package struct ResultWriter {
+  /// What a row is in JSON.
+  package enum RowShape: Equatable, Sendable {
+    case objects
+    case arrays
+  }
+
+  /// A group whose end is not known yet, or at index 0 the transaction itself.
+  private struct Frame {
+    /// Where its JSON object begins.
+    let start: Int
+    /// Whether an item was begun in it, so that the next one needs a comma.
+    var hasItem = false
+    /// Where the item that runs in it begins, or if none does, where the last one ended: what
+    /// stands behind is void if that item fails.
+    var sound: Int
+  }
+
+  private enum Statement {
+    case none
+    case head
+    case rows
+  }
+
+  private var json = JSONWriter()
+  private var encoder = ValueEncoder()
+  private var shape = RowShape.objects
+  private var base = 0
+  private var frames: [Frame] = []
+
+  private var statement = Statement.none
+  private var columns = ResultColumns()
+  private var isFirstRow = true
+  /// The index of the column whose value comes next.
+  private var column = 0
+
+  /// Makes a writer. Keep it: its buffers serve every request of a loop.
+  package init() {}
+
+  /// The size of the body so far, to be held against the response limit.
+  package var byteCount: Int { json.bytes.count - base }
+
+  /// The number of groups that are open.
+  package var depth: Int { max(frames.count - 1, 0) }
+
+  /// Begins a body behind what `buffer` holds. Forgets an earlier body that was not finished.
+  package mutating func begin(
+    dryRun: Bool, attempts: Int, rows shape: RowShape, into buffer: consuming [UInt8] = []
+  ) {
+    base = buffer.count
+    // Consumed here and now: a second owner would make the next byte copy the whole buffer.
+    json.bytes = consume buffer
+    self.shape = shape
+    statement = .none
+    if dryRun { json.raw(#"{"status":"rolled_back"#) } else { json.raw(#"{"status":"committed"#) }
+    json.raw(#"","attempts":"#)
+    json.integer(attempts)
+    json.raw(#","results":["#)
+    frames.removeAll(keepingCapacity: true)
+    frames.append(Frame(start: base, sound: json.bytes.count))
+  }
+
+  /// Ends the body and hands its buffer over.
+  package mutating func finish() -> [UInt8] {
+    precondition(frames.count == 1 && statement == .none, "a group or statement is still open")
+    json.raw("]}")
+    frames.removeAll(keepingCapacity: true)
+    return exchange(&json.bytes, with: [])
+  }
+
+  /// Drops the body and hands its buffer over as it was given, such as for a problem.
+  package mutating func discard() -> [UInt8] {
+    json.bytes.removeLast(json.bytes.count - base)
+    frames.removeAll(keepingCapacity: true)
+    statement = .none
+    return exchange(&json.bytes, with: [])
+  }
+}
+
+extension ResultWriter {
+  /// Begins a group: its items follow.
+  package mutating func beginGroup() {
+    beginItem()
+    let start = json.bytes.count
+    json.raw(#"{"savepoint":"released","results":["#)
+    frames.append(Frame(start: start, sound: json.bytes.count))
+  }
+
+  /// Ends the innermost group: it was released.
+  package mutating func endGroup() {
+    precondition(frames.count > 1 && statement == .none, "no group to end")
+    frames.removeLast()
+    json.raw("]}")
+    endItem()
+  }
+
+  /// Ends the group at `depth` (1 is the outermost one that is open), and with it those inside:
+  /// it was rolled back to its savepoint.
+  ///
+  /// Its results are those of its items before the failing one, which may be a group inside of it;
+  /// if no item was running, such as when RELEASE itself failed, those of all.
+  package mutating func failGroup(depth: Int, problem: Problem) {
+    precondition(1...max(self.depth, 1) ~= depth && depth <= self.depth, "no such group")
+    let frame = frames[depth]
+    frames.removeLast(frames.count - depth)
+    statement = .none
+    json.bytes.removeLast(json.bytes.count - frame.sound)
+    json.raw("]}")
+
+    var replacement = JSONWriter()
+    replacement.raw(#""rolled_back","error":"#)
+    problem.write(to: &replacement)
+    let status = frame.start + #"{"savepoint":"#.utf8.count
+    json.bytes.replaceSubrange(
+      status..<status + #""released""#.utf8.count, with: replacement.bytes)
+    endItem()
+  }
+
+  private mutating func beginItem() {
+    precondition(!frames.isEmpty && statement == .none, "the item before has not ended")
+    let last = frames.count - 1
+    frames[last].sound = json.bytes.count
+    if frames[last].hasItem { json.byte(JSONWriter.comma) }
+    frames[last].hasItem = true
+  }
+
+  private mutating func endItem() {
+    frames[frames.count - 1].sound = json.bytes.count
+  }
+}
+
+extension ResultWriter {
+  /// Begins a statement's result.
+  ///
+  /// `command` is the completion tag without its counts, such as `INSERT`; `rowCount` the number
+  /// of rows that it inserted, changed, deleted or returned, and 0 if it counts none.
+  package mutating func beginStatement(id: String?, command: Span<UInt8>, rowCount: Int) {
+    beginItem()
+    statement = .head
+    columns.removeAll()
+    if let id {
+      json.raw(#"{"id":"#)
+      json.string(id)
+      json.raw(#","command":"#)
+    } else {
+      json.raw(#"{"command":"#)
+    }
+    json.string(command)
+    json.raw(#","row_count":"#)
+    json.integer(rowCount)
+  }
+
+  /// Adds the next column of the statement's rows.
+  package mutating func column(name: Span<UInt8>, type: ColumnType) {
+    precondition(statement == .head, "columns come before the rows")
+    columns.append(name: name, type: type)
+  }
+
+  /// Ends the columns; the rows follow.
+  package mutating func beginRows() {
+    precondition(statement == .head, "no statement, or its rows were begun")
+    statement = .rows
+    isFirstRow = true
+    json.raw(#","columns":["#)
+    columns.close(rows: shape, to: &json)
+    json.raw(#"],"rows":["#)
+  }
+
+  package mutating func beginRow() {
+    precondition(statement == .rows, "beginRows() was not called")
+    if !isFirstRow { json.byte(JSONWriter.comma) }
+    isFirstRow = false
+    column = 0
+  }
+
+  /// Appends the row's next value, in PostgreSQL's text form.
+  @inline(__always)
+  package mutating func value(_ text: Span<UInt8>) {
+    columns.write(text, at: column, by: &encoder, to: &json)
+    column += 1
+  }
+
+  /// Appends NULL as the row's next value.
+  package mutating func null() {
+    columns.writeNull(at: column, to: &json)
+    column += 1
+  }
+
+  package mutating func endRow() {
+    precondition(column == columns.count, "a value for each column")
+    // A SELECT without any column has rows nevertheless.
+    if column == 0 { json.byte(shape.opening) }
+    json.byte(shape.closing)
+  }
+
+  /// Ends the statement's result.
+  package mutating func endStatement() {
+    switch statement {
+    case .none: preconditionFailure("no statement to end")
+    case .head: json.byte(JSONWriter.closeBrace)
+    case .rows: json.raw("]}")
+    }
+    statement = .none
+    endItem()
+  }
+}

@@ -1,0 +1,205 @@
+import TransomPostgres
+
+// The table "Errors" of the wire contract. Only this file gives an error its status and code, and
+// says what is stored. No `default`: a new case does not compile until all of that is decided.
+
+extension ServiceError {
+  /// The answer to give.
+  package var problem: Problem {
+    let type = problemType
+    var problem = Problem(
+      code: type.code, title: type.title, status: type.status, detail: detail, outcome: outcome,
+      retryable: isRetryable)
+    problem.pointer = pointer
+    problem.statement = pointer.flatMap(Self.statementPointer)
+    problem.transactionID = transactionID
+    problem.serverError = serverError
+    problem.retryAfter = retryAfter
+    if case .methodNotAllowed(_, let allowed) = self { problem.allow = allowed }
+    if case .unauthenticated = self { problem.challenge = "Bearer" }
+    return problem
+  }
+
+  private var problemType: (status: Int, code: String, title: String) {
+    switch self {
+    case .malformedHTTP: (400, "malformed-http", "The HTTP message is malformed")
+    case .requestNotReceivedInTime: (408, "request-timeout", "The request did not arrive in time")
+    case .bodyTooLarge: (413, "body-too-large", "The body is too large")
+    case .targetTooLong: (414, "target-too-long", "The request target is too long")
+    case .headersTooLarge: (431, "headers-too-large", "The header section is too large")
+    case .httpNotImplemented: (501, "not-implemented", "Not implemented")
+    case .httpVersionNotSupported: (505, "http-version", "The HTTP version is not supported")
+    case .notFound: (404, "not-found", "There is nothing at this path")
+    case .methodNotAllowed: (405, "method-not-allowed", "The method is not allowed here")
+    case .unsupportedMediaType: (415, "unsupported-media-type", "The body is not JSON")
+    case .unauthenticated: (401, "unauthenticated", "Credentials are missing or wrong")
+    case .forbidden: (403, "forbidden", "The key does not allow this")
+    case .invalidRequest(let code, let status, _, _): (status, code, Self.title(ofRequest: code))
+    case .unknownDatabase: (404, "unknown-database", "The database is not configured")
+    case .poolTimedOut: (503, "pool-timeout", "No connection became free in time")
+    case .databaseUnavailable: (503, "database-unavailable", "The database cannot be reached")
+    case .draining: (503, "draining", "The service is shutting down")
+    case .statementFailed(_, let error):
+      (error.sqlState.status, "statement-failed", "A statement failed")
+    case .expectationFailed: (409, "expectation-failed", "An expectation was not met")
+    case .unresolvedReference: (422, "unresolved-reference", "A reference leads to nothing")
+    case .resultTooLarge: (422, "result-too-large", "The result is too large")
+    case .timedOut: (504, "timeout", "The transaction took too long")
+    case .connectionLost: (503, "connection-lost", "The connection to the database was lost")
+    case .commitFailed(let error): (error.sqlState.status, "commit-failed", "The commit failed")
+    case .commitInDoubt: (503, "commit-in-doubt", "Whether the commit succeeded is unknown")
+    case .committedWithoutResults:
+      (500, "results-lost", "The transaction is committed, but its results are lost")
+    case .internalError: (500, "internal-error", "Transom failed")
+    }
+  }
+
+  /// A title for the request decoder's codes; one for all where there is none of its own.
+  private static func title(ofRequest code: String) -> String {
+    switch code {
+    case "malformed-json": "The body is not valid JSON"
+    case "too-deep": "The body is nested too deeply"
+    case "unknown-field": "The request has an unknown field"
+    case "transaction-control": "Transaction control is not a statement's to take"
+    case "copy-not-supported": "COPY from or to the client is not supported"
+    case "invalid-parameter": "A parameter is invalid"
+    default: "The request is invalid"
+    }
+  }
+
+  private var outcome: Outcome {
+    switch self {
+    case .malformedHTTP, .requestNotReceivedInTime, .bodyTooLarge, .targetTooLong,
+      .headersTooLarge, .httpNotImplemented, .httpVersionNotSupported, .notFound,
+      .methodNotAllowed, .unsupportedMediaType, .unauthenticated, .forbidden, .invalidRequest,
+      .unknownDatabase, .poolTimedOut, .databaseUnavailable, .draining:
+      .notStarted
+    case .statementFailed, .expectationFailed, .unresolvedReference, .resultTooLarge,
+      .connectionLost, .commitFailed:
+      .rolledBack
+    case .timedOut(_, _, let started): started ? .rolledBack : .notStarted
+    case .commitInDoubt: .unknown
+    case .committedWithoutResults: .committed
+    case .internalError(_, let outcome): outcome
+    }
+  }
+
+  /// True where the same request may well succeed next time, and nothing is stored yet.
+  private var isRetryable: Bool {
+    switch self {
+    case .requestNotReceivedInTime, .poolTimedOut, .databaseUnavailable, .draining,
+      .connectionLost:
+      true
+    case .statementFailed(_, let error), .commitFailed(let error): error.sqlState.isRetryable
+    case .timedOut(_, _, let started): !started
+    case .malformedHTTP, .bodyTooLarge, .targetTooLong, .headersTooLarge, .httpNotImplemented,
+      .httpVersionNotSupported, .notFound, .methodNotAllowed, .unsupportedMediaType,
+      .unauthenticated, .forbidden, .invalidRequest, .unknownDatabase, .expectationFailed,
+      .unresolvedReference, .resultTooLarge, .commitInDoubt, .committedWithoutResults,
+      .internalError:
+      false
+    }
+  }
+
+  /// Seconds: a crowded pool is soon free again, a server that restarts takes a while.
+  private var retryAfter: Int? {
+    switch self {
+    case .databaseUnavailable, .connectionLost, .commitInDoubt: 5
+    case .poolTimedOut, .draining: 1
+    case .statementFailed(_, let error), .commitFailed(let error):
+      error.sqlState.status == 503 ? 5 : nil
+    case .malformedHTTP, .requestNotReceivedInTime, .bodyTooLarge, .targetTooLong,
+      .headersTooLarge, .httpNotImplemented, .httpVersionNotSupported, .notFound,
+      .methodNotAllowed, .unsupportedMediaType, .unauthenticated, .forbidden, .invalidRequest,
+      .unknownDatabase, .expectationFailed, .unresolvedReference, .resultTooLarge, .timedOut,
+      .committedWithoutResults, .internalError:
+      nil
+    }
+  }
+}
+
+extension ServiceError {
+  private var detail: String {
+    switch self {
+    case .malformedHTTP(let detail), .httpNotImplemented(let detail),
+      .unauthenticated(let detail), .forbidden(let detail), .invalidRequest(_, _, _, let detail),
+      .databaseUnavailable(_, let detail), .expectationFailed(_, let detail),
+      .unresolvedReference(_, let detail), .connectionLost(_, let detail),
+      .internalError(let detail, _):
+      detail
+    case .statementFailed(_, let error), .commitFailed(let error): error.message
+    case .requestNotReceivedInTime: "The rest of the request did not arrive in time."
+    case .bodyTooLarge(let limit): "The body may have \(limit) bytes."
+    case .targetTooLong: "The request line is longer than this server reads."
+    case .headersTooLarge(let limit): "The header section may have \(limit) bytes."
+    case .httpVersionNotSupported: "This server speaks HTTP/1.1 and HTTP/1.0."
+    case .notFound(let path): "There is nothing at \(path)."
+    case .methodNotAllowed(let method, let allowed):
+      "\(method) is not allowed here; allowed: \(allowed)."
+    case .unsupportedMediaType(let mediaType?):
+      "The body must be application/json, not \(mediaType)."
+    case .unsupportedMediaType(nil): "The body needs the Content-Type application/json."
+    case .unknownDatabase(let alias): "No database \"\(alias)\" is configured."
+    case .poolTimedOut(let database, let milliseconds):
+      "No connection to \"\(database)\" became free within \(milliseconds) ms."
+    case .draining: "The service is shutting down and takes no new transactions."
+    case .resultTooLarge(_, let limit): "The response may have \(limit) bytes."
+    case .timedOut(_, let milliseconds, true):
+      "The transaction was not done after \(milliseconds) ms; it was cancelled and rolled back."
+    case .timedOut(_, let milliseconds, false):
+      "The transaction could not be started within \(milliseconds) ms."
+    case .commitInDoubt:
+      "The connection was lost at COMMIT, and the transaction's fate could not be found out."
+    case .committedWithoutResults:
+      "The connection was lost at COMMIT. The transaction is stored; its results did not arrive."
+    }
+  }
+
+  private var pointer: String? {
+    switch self {
+    case .invalidRequest(_, _, let pointer, _), .statementFailed(let pointer, _),
+      .resultTooLarge(let pointer, _), .timedOut(let pointer, _, _),
+      .connectionLost(let pointer, _):
+      pointer
+    case .expectationFailed(let pointer, _), .unresolvedReference(let pointer, _): pointer
+    case .unknownDatabase: "/database"
+    case .malformedHTTP, .requestNotReceivedInTime, .bodyTooLarge, .targetTooLong,
+      .headersTooLarge, .httpNotImplemented, .httpVersionNotSupported, .notFound,
+      .methodNotAllowed, .unsupportedMediaType, .unauthenticated, .forbidden, .poolTimedOut,
+      .databaseUnavailable, .draining, .commitFailed, .commitInDoubt, .committedWithoutResults,
+      .internalError:
+      nil
+    }
+  }
+
+  /// The item that a pointer leads to or into: `/statements/1/savepoint/0` of
+  /// `/statements/1/savepoint/0/sql`; nil if it is none.
+  private static func statementPointer(_ pointer: String) -> String? {
+    let tokens = pointer.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
+    var statement = ""
+    var list: Substring = "statements"
+    var index = tokens.startIndex
+    while index + 1 < tokens.endIndex, tokens[index] == list,
+      !tokens[index + 1].isEmpty, tokens[index + 1].utf8.allSatisfy({ 0x30...0x39 ~= $0 })
+    {
+      statement += "/\(list)/\(tokens[index + 1])"
+      list = "savepoint"
+      index += 2
+    }
+    return statement.isEmpty ? nil : statement
+  }
+
+  private var transactionID: String? {
+    switch self {
+    case .commitInDoubt(let id), .committedWithoutResults(let id): id
+    default: nil
+    }
+  }
+
+  private var serverError: ServerError? {
+    switch self {
+    case .statementFailed(_, let error), .commitFailed(let error): error
+    default: nil
+    }
+  }
+}

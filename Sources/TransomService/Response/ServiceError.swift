@@ -1,0 +1,56 @@
+package import TransomPostgres
+
+/// Everything that can go wrong with a request. ``problem`` is its answer.
+///
+/// `pointer` is the JSON Pointer (RFC 6901) of what is wrong in the request document.
+package enum ServiceError: Error, Equatable, Sendable {
+  // The HTTP message.
+  case malformedHTTP(detail: String)
+  case requestNotReceivedInTime
+  case bodyTooLarge(limit: Int)
+  case targetTooLong
+  case headersTooLarge(limit: Int)
+  case httpNotImplemented(detail: String)
+  case httpVersionNotSupported
+  /// No resource has this path.
+  case notFound(path: String)
+  /// `allowed` is the value of `Allow`, such as `GET, HEAD`.
+  case methodNotAllowed(method: String, allowed: String)
+  /// `mediaType` is the Content-Type that came; nil if none did.
+  case unsupportedMediaType(mediaType: String?)
+  case unauthenticated(detail: String)
+  case forbidden(detail: String)
+
+  // The document. Nothing was run.
+  /// The document is refused: `code` and `status` are the request decoder's own.
+  case invalidRequest(code: String, status: Int, pointer: String?, detail: String)
+  case unknownDatabase(alias: String)
+
+  // Before the transaction.
+  case poolTimedOut(database: String, milliseconds: Int)
+  /// No connection can be opened. `detail` must not tell credentials.
+  case databaseUnavailable(database: String, detail: String)
+  case draining
+
+  // In the transaction. It was rolled back.
+  /// The server refused a statement, a role or a setting.
+  case statementFailed(pointer: String?, ServerError)
+  case expectationFailed(pointer: String, detail: String)
+  case unresolvedReference(pointer: String, detail: String)
+  case resultTooLarge(pointer: String?, limit: Int)
+  /// The request's time is over. `started` is false if it still waited for a connection.
+  case timedOut(pointer: String?, milliseconds: Int, started: Bool)
+  /// The connection was lost, and it is certain that nothing is stored.
+  case connectionLost(pointer: String?, detail: String)
+
+  // At the transaction's end.
+  /// The server refused COMMIT, such as for a deferred constraint.
+  case commitFailed(ServerError)
+  /// The connection was lost at COMMIT, and what became of it cannot be told.
+  case commitInDoubt(transactionID: String?)
+  /// The connection was lost at COMMIT, which was carried out, but results are missing.
+  case committedWithoutResults(transactionID: String?)
+
+  /// A mistake of Transom's own.
+  case internalError(detail: String, outcome: Outcome)
+}

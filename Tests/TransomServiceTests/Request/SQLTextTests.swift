@@ -1,0 +1,105 @@
+import Testing
+import TransomService
+
+/// Why a statement is refused; nil if it is not.
+func refusal(of sql: String) -> SQLRefusal? {
+  do {
+    _ = try SQLText(sql)
+    return nil
+  } catch {
+    return error
+  }
+}
+
+@Suite struct SQLTextTests {
+  @Test(arguments: [
+    ("BEGIN", "BEGIN"), ("begin isolation level serializable", "BEGIN"), ("Start", "START"),
+    ("START TRANSACTION", "START"), ("commit;", "COMMIT"), ("COMMIT AND CHAIN", "COMMIT"),
+    ("COMMIT PREPARED 'x'", "COMMIT"), ("end", "END"), ("ROLLBACK", "ROLLBACK"),
+    ("rollback to savepoint a", "ROLLBACK"), ("ROLLBACK PREPARED 'x'", "ROLLBACK"),
+    ("ABORT", "ABORT"), ("SAVEPOINT a", "SAVEPOINT"), ("savepoint\"a\"", "SAVEPOINT"),
+    ("release a", "RELEASE"), ("PREPARE TRANSACTION 'x'", "PREPARE TRANSACTION"),
+    ("prepare/**/transaction $$x$$", "PREPARE TRANSACTION"),
+    ("PREPARE TRANSACTION E'x'", "PREPARE TRANSACTION"),
+    ("PREPARE TRANSACTION", "PREPARE TRANSACTION"),
+  ])
+  func `transaction control is refused`(_ sql: String, _ command: String) {
+    #expect(refusal(of: sql) == .transactionControl(command))
+  }
+
+  @Test(arguments: [
+    "", " ", "\t\n\r\u{0C}\u{0B}", ";", ";;", " ; ;\n", "--\n", "--\r", "-- commit\n", "/**/",
+    "/***/", "/* /* */ */", "/*/**/*/", "/* ' */", "/* -- */", "--/*\n", "/*\n--*/", "/* \" $$ */",
+    ";--;\n/*;*/;", "/*/*/**/*/*/", "--é\r", "/*é*/", "/****/--*/\n",
+  ])
+  func `nothing before the command hides it`(_ prefix: String) {
+    #expect(refusal(of: prefix + "CoMmIt") == .transactionControl("COMMIT"))
+    #expect(refusal(of: prefix + "copy t from stdin") == .clientCopy)
+    #expect(refusal(of: prefix + "select 1") == nil)
+    #expect(refusal(of: prefix) == nil)
+  }
+
+  @Test(arguments: [
+    "select 1", "INSERT INTO t VALUES ('commit')", "\"commit\"", "U&\"commit\"", "'commit'",
+    "commits", "commit_", "commit1", "commit$", "commité", "écommit", "\u{A0}commit", "(commit)",
+    "select 1; commit", "/* commit", "/* /* */ commit", "-- commit", "e", "be",
+    "SET TRANSACTION READ ONLY",
+    "set session characteristics as transaction read only", "PREPARE p AS SELECT 1", "PREPARE",
+    "PREPARE transaction AS SELECT 1", "prepare transaction (int) as select $1",
+    "PREPARE \"transaction\" AS SELECT 1", "PREPARE transactions AS SELECT 1", "DEALLOCATE ALL",
+    "EXPLAIN SELECT 1", "DO $$ begin commit; end $$", "DISCARD TEMP", "-", "/", "+commit", "$1",
+    "\u{0}commit", "1commit", "E'", "U&", "U&'", "$x", "$x$", "\"", "'", "/*", "*/commit",
+  ])
+  func `everything else is PostgreSQL's to judge`(_ sql: String) {
+    #expect(refusal(of: sql) == nil)
+  }
+
+  @Test(arguments: [
+    "COPY t FROM STDIN", "copy t to stdout", "COPY t FROM STDOUT", "COPY t TO STDIN",
+    "COPY t(a,b)FROM/**/STDIN", "copy\"t\"from stdin", "COPY public.t FROM STDIN WITH (FORMAT csv)",
+    "COPY public.from FROM STDIN", "COPY public . /**/ \"to\" . to TO STDOUT",
+    "COPY BINARY t FROM STDIN",
+    "COPY t (\"from 'x'\") FROM STDIN", "COPY U&\"t\" FROM STDIN", "COPY (select 1) TO STDOUT",
+    "COPY (select '('from t) TO STDOUT", "COPY (select ') to ''x'' --') TO STDOUT",
+    "COPY (select E'\\') to ''x'' --') TO STDOUT", "COPY (select $$) to 'x'$$) TO STDOUT",
+    "COPY (select $a$ $$ $b$ ) to 'x' $a$) TO STDOUT",
+    "COPY (select a$$ from t) TO STDOUT --$$) to 'x'",
+    "COPY (select E'a'\n'\\') to ''x''') TO STDOUT",
+    "COPY (select E'a'--\n '\\') to ''x''') TO STDOUT",
+    "COPY (select b'1'--'\n) TO STDOUT", "COPY (select n'\\') TO STDOUT --') to 'x'",
+    "COPY (select '\\') TO STDOUT --') to 'x'", "COPY (select '\\'') to ''x'' --') TO STDOUT",
+    "COPY (select U&'\\') TO STDOUT --') to 'x'", "COPY (select ((1))) TO STDOUT",
+    "COPY (select a[1] from t) TO STDOUT", "COPY (select 1 /* ) to 'x' */) TO STDOUT",
+    "COPY (select 1 -- ) to 'x'\n) TO STDOUT", "COPY (select 1+/* ) to 'x' */1) TO STDOUT",
+    "COPY t FROM /*'x'*/ STDIN", "COPY t FROM --'x'\nSTDIN", "COPY t FROM PROGRAM STDIN",
+    "COPY t FROM \"STDIN\"", "COPY t FROM", "COPY t", "COPY", "COPY t)) FROM 'x'", "COPY (t",
+    "COPY t TO n'x'",
+    "COPY t TO b'1'", "COPY t TO $1", "COPY t TO /*", "COPY t.'x' TO STDOUT",
+  ])
+  func `COPY from or to the client is refused in every disguise`(_ sql: String) {
+    #expect(refusal(of: sql) == .clientCopy)
+  }
+
+  @Test(arguments: [
+    "COPY t FROM '/data/t.csv'", "copy t to'/data/t.csv'with(format csv)",
+    "COPY t FROM PROGRAM 'zcat x'",
+    "COPY (select 1) TO '/data/x'", "COPY (select ')') TO PROGRAM $$cat$$",
+    "COPY t(a, b) FROM E'/d\\'t'",
+    "COPY public.from FROM 'x'", "COPY \"to\" TO $q$x$q$", "COPY t TO U&'x'", "COPY t TO ''",
+    "COPY (select 'it''s (') TO 'x'", "COPY (select E'\\'(') TO 'x'", "COPY t FROM -- STDIN\n'x'",
+    "COPY t FROM 'x' WHERE a = 'stdin'", "COPY stdin TO 'x'", "COPY t (stdin) FROM 'x'",
+    "COPY (select $a$)$b$)$a$) TO 'x'", "COPY (select U&\"a)\" from t) TO 'x'",
+  ])
+  func `COPY from or to the server's files passes`(_ sql: String) {
+    #expect(refusal(of: sql) == nil)
+  }
+
+  @Test func `a statement's length costs no more than its length`() {
+    let million = 1 << 20
+    for unit in ["/*", "--\n", ";", " ", "(", "$a", "'", "''", "$", "\"", "E'\\", "'\n", "*/"] {
+      let many = String(repeating: unit, count: million / unit.utf8.count)
+      _ = refusal(of: many)
+      #expect(refusal(of: "copy (" + many) == .clientCopy)
+    }
+  }
+}
