@@ -10,8 +10,8 @@ extension ServiceError {
     var problem = Problem(
       code: type.code, title: type.title, status: type.status, detail: detail, outcome: outcome,
       retryable: isRetryable)
-    problem.pointer = pointer
     problem.statement = pointer.flatMap(Self.statementPointer)
+    if pointer != problem.statement { problem.pointer = pointer }
     problem.transactionID = transactionID
     problem.serverError = serverError
     problem.retryAfter = retryAfter
