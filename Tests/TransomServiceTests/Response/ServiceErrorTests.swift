@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Testing
 import TransomPostgres
 
@@ -25,13 +26,6 @@ import TransomPostgres
   }
 
   static let table: [Row] = [
-    Row(.malformedHTTP(detail: "d"), 400, "malformed-http", .notStarted, retry: false),
-    Row(.requestNotReceivedInTime, 408, "request-timeout", .notStarted, retry: true),
-    Row(.bodyTooLarge(limit: 1), 413, "body-too-large", .notStarted, retry: false),
-    Row(.targetTooLong, 414, "target-too-long", .notStarted, retry: false),
-    Row(.headersTooLarge(limit: 1), 431, "headers-too-large", .notStarted, retry: false),
-    Row(.httpNotImplemented(detail: "d"), 501, "not-implemented", .notStarted, retry: false),
-    Row(.httpVersionNotSupported, 505, "http-version", .notStarted, retry: false),
     Row(.notFound(path: "/x"), 404, "not-found", .notStarted, retry: false),
     Row(
       .methodNotAllowed(method: "PUT", allowed: "POST"), 405, "method-not-allowed", .notStarted,
@@ -88,7 +82,7 @@ import TransomPostgres
     #expect(problem.outcome == row.outcome)
     #expect(problem.retryable == row.retryable)
     #expect(!problem.title.isEmpty && !problem.detail.isEmpty)
-    #expect((problem.retryAfter != nil) == (problem.status == 503))
+    #expect((problem.retryAfter != nil) == (problem.status == 503 && problem.retryable))
     #expect((problem.allow != nil) == (problem.status == 405))
     #expect((problem.challenge != nil) == (problem.status == 401))
   }
@@ -141,5 +135,18 @@ import TransomPostgres
         + #""statement":"/statements/2","sqlstate":"23505","#
         + #""severity":"ERROR","server_detail":"Key (slot)=(1) already exists.","position":12,"#
         + #""schema":"public","table":"w3","constraint":"w3_slot_key"}"#)
+  }
+
+  @Test func `openapi_yaml names every code that a client can meet`() throws {
+    let root = URL(filePath: #filePath)
+      .deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().deletingLastPathComponent()
+    let document = try String(
+      contentsOf: root.appending(path: "openapi.yaml"), encoding: .utf8)
+    // These come with authentication, expectations and references.
+    let later: Set = ["unauthenticated", "forbidden", "expectation-failed", "unresolved-reference"]
+    for row in Self.table where !later.contains(row.code) {
+      #expect(document.contains("`\(row.code)`"), "\(row.code)")
+    }
   }
 }
