@@ -10,15 +10,17 @@ package struct TimerQueue<Payload> {
     fileprivate var generation: UInt64
   }
 
+  /// What is moved about in the heap: small, and nothing to count references of.
   private struct Entry {
     var deadline: ContinuousClock.Instant
     var slot: Int
-    var payload: Payload
   }
 
   private struct Slot {
     var generation: UInt64 = 0
     var position = 0
+    /// Nil while the slot is free.
+    var payload: Payload?
   }
 
   private var heap: [Entry] = []
@@ -43,7 +45,8 @@ package struct TimerQueue<Payload> {
       slots.append(Slot())
     }
     slots[slot].position = heap.count
-    heap.append(Entry(deadline: deadline, slot: slot, payload: payload))
+    slots[slot].payload = payload
+    heap.append(Entry(deadline: deadline, slot: slot))
     siftUp(from: heap.count - 1)
     return TimerID(slot: slot, generation: slots[slot].generation)
   }
@@ -63,7 +66,7 @@ package struct TimerQueue<Payload> {
     return remove(at: 0)
   }
 
-  private mutating func remove(at position: Int) -> Payload {
+  private mutating func remove(at position: Int) -> Payload? {
     let last = heap.count - 1
     swapEntries(position, last)
     let entry = heap.removeLast()
@@ -73,7 +76,7 @@ package struct TimerQueue<Payload> {
       siftDown(from: position)
       siftUp(from: position)
     }
-    return entry.payload
+    return exchange(&slots[entry.slot].payload, with: nil)
   }
 
   private mutating func swapEntries(_ a: Int, _ b: Int) {

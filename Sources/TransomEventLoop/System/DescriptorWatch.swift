@@ -98,6 +98,19 @@ package final class DescriptorWatch: @unchecked Sendable {
     await wait(.read, until: deadline, isolation)
   }
 
+  /// Waits until a read is worth a try, whether the task is cancelled or not: for a caller whose
+  /// cancellation closes the watch. It spares the books that Swift keeps of a cancellation handler.
+  package func readableUnlessClosed(
+    until deadline: ContinuousClock.Instant? = nil,
+    isolation: isolated (any Actor)? = #isolation
+  ) async -> Wake {
+    loop.preconditionOnLoop()
+    guard slot != nil else { return .closed }
+    guard !reading.isReady else { return .ready }
+    reading.wait += 1
+    return await suspend(.read, reading.wait, until: deadline, isolation)
+  }
+
   /// Waits until a write is worth a try.
   package func writable(
     until deadline: ContinuousClock.Instant? = nil,
@@ -190,21 +203,28 @@ package final class DescriptorWatch: @unchecked Sendable {
     let wait = self[side].wait
     return await withTaskCancellationHandler {
       _ = isolation
-      return await unsafe withUnsafeContinuation { continuation in
-        precondition(
-          unsafe self[side].waiter == nil, "two tasks wait for one direction of a descriptor")
-        if let wake = wakeAtOnce(side, wait) {
-          unsafe continuation.resume(returning: wake)
-          return
-        }
-        unsafe self[side].waiter = continuation
-        if let deadline { arm(side, deadline) }
-      }
+      return await suspend(side, wait, until: deadline, isolation)
     } onCancel: {
       // From any thread, and perhaps before the wait began: in a later turn it surely has.
       loop.execute { [self] in
         cancelled(side, wait)
       }
+    }
+  }
+
+  private func suspend(
+    _ side: Side, _ wait: UInt64, until deadline: ContinuousClock.Instant?,
+    _ isolation: isolated (any Actor)?
+  ) async -> Wake {
+    await unsafe withUnsafeContinuation { continuation in
+      precondition(
+        unsafe self[side].waiter == nil, "two tasks wait for one direction of a descriptor")
+      if let wake = wakeAtOnce(side, wait) {
+        unsafe continuation.resume(returning: wake)
+        return
+      }
+      unsafe self[side].waiter = continuation
+      if let deadline { arm(side, deadline) }
     }
   }
 

@@ -109,6 +109,15 @@ package final class Socket: @unchecked Sendable {
     await watch.readable(until: deadline, isolation: isolation)
   }
 
+  /// Waits until a read is worth a try, whether the task is cancelled or not: for a caller whose
+  /// cancellation closes the socket.
+  package func readableUnlessClosed(
+    until deadline: ContinuousClock.Instant? = nil,
+    isolation: isolated (any Actor)? = #isolation
+  ) async -> Wake {
+    await watch.readableUnlessClosed(until: deadline, isolation: isolation)
+  }
+
   /// Waits until a write is worth a try.
   package func writable(
     until deadline: ContinuousClock.Instant? = nil,

@@ -20,6 +20,8 @@ package actor PostgresConnection {
   /// The last read may have left something in the socket: what the kernel reported is used up.
   private var mayHaveMore = false
   private var hasUnsent = false
+  /// Whether the answer to what was sent last has begun to come.
+  private var hasRead = false
   private var isClosed = false
   private var failure: ConnectionError?
   /// How many bytes more may be received in this transaction.
@@ -146,6 +148,7 @@ package actor PostgresConnection {
     hasUnsent = handle.flush() == .pending
     if hasUnsent { watch.didFill() }
     mayHaveMore = false
+    hasRead = false
   }
 
   /// Frees what the server still holds of statements that are no longer used. To be called between
@@ -225,7 +228,9 @@ package actor PostgresConnection {
     }
     if watch.isReadable || (mayHaveMore && watch.readableBytes > 0) {
       watch.didDrain()
-      try count(received: watch.readableBytes)
+      // The first read of an answer is small beside any limit, and for most answers the only one.
+      if hasRead { try count(received: watch.readableBytes) }
+      hasRead = true
       // A TLS record of 16 KiB may be left inside TLS, where the kernel does not see it; libpq takes at least
       // 8 KiB at a time.
       for _ in 0..<(handle.usesTLS ? 3 : 1) {
@@ -235,7 +240,7 @@ package actor PostgresConnection {
       return
     }
     mayHaveMore = false
-    let wake = hasUnsent ? await watch.readableOrWritable() : await watch.readable()
+    let wake = hasUnsent ? await watch.readableOrWritable() : await watch.readableUnlessClosed()
     if wake == .closed { throw fail(.closed) }
   }
 
