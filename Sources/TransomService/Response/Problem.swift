@@ -30,7 +30,7 @@ package struct Problem: Equatable, Sendable {
   package var attempts: Int?
   /// The JSON Pointer (RFC 6901) of the item that failed, such as `/statements/1/savepoint/0`.
   package var statement: String?
-  /// The JSON Pointer of what is wrong in the request.
+  /// The JSON Pointer of what is wrong in the request, if that is not an item as a whole.
   package var pointer: String?
   /// PostgreSQL's id of the transaction (`xid8`), for `pg_xact_status`.
   package var transactionID: String?

@@ -10,8 +10,8 @@ extension ServiceError {
     var problem = Problem(
       code: type.code, title: type.title, status: type.status, detail: detail, outcome: outcome,
       retryable: isRetryable)
-    problem.pointer = pointer
     problem.statement = pointer.flatMap(Self.statementPointer)
+    if pointer != problem.statement { problem.pointer = pointer }
     problem.transactionID = transactionID
     problem.serverError = serverError
     problem.retryAfter = retryAfter
@@ -22,13 +22,6 @@ extension ServiceError {
 
   private var problemType: (status: Int, code: String, title: String) {
     switch self {
-    case .malformedHTTP: (400, "malformed-http", "The HTTP message is malformed")
-    case .requestNotReceivedInTime: (408, "request-timeout", "The request did not arrive in time")
-    case .bodyTooLarge: (413, "body-too-large", "The body is too large")
-    case .targetTooLong: (414, "target-too-long", "The request target is too long")
-    case .headersTooLarge: (431, "headers-too-large", "The header section is too large")
-    case .httpNotImplemented: (501, "not-implemented", "Not implemented")
-    case .httpVersionNotSupported: (505, "http-version", "The HTTP version is not supported")
     case .notFound: (404, "not-found", "There is nothing at this path")
     case .methodNotAllowed: (405, "method-not-allowed", "The method is not allowed here")
     case .unsupportedMediaType: (415, "unsupported-media-type", "The body is not JSON")
@@ -69,10 +62,8 @@ extension ServiceError {
 
   private var outcome: Outcome {
     switch self {
-    case .malformedHTTP, .requestNotReceivedInTime, .bodyTooLarge, .targetTooLong,
-      .headersTooLarge, .httpNotImplemented, .httpVersionNotSupported, .notFound,
-      .methodNotAllowed, .unsupportedMediaType, .unauthenticated, .forbidden, .invalidRequest,
-      .unknownDatabase, .poolTimedOut, .databaseUnavailable, .draining:
+    case .notFound, .methodNotAllowed, .unsupportedMediaType, .unauthenticated, .forbidden,
+      .invalidRequest, .unknownDatabase, .poolTimedOut, .databaseUnavailable, .draining:
       .notStarted
     case .statementFailed, .expectationFailed, .unresolvedReference, .resultTooLarge,
       .connectionLost, .commitFailed:
@@ -87,32 +78,30 @@ extension ServiceError {
   /// True where the same request may well succeed next time, and nothing is stored yet.
   private var isRetryable: Bool {
     switch self {
-    case .requestNotReceivedInTime, .poolTimedOut, .databaseUnavailable, .draining,
-      .connectionLost:
+    case .poolTimedOut, .databaseUnavailable, .draining, .connectionLost:
       true
     case .statementFailed(_, let error), .commitFailed(let error): error.sqlState.isRetryable
     case .timedOut(_, _, let started): !started
-    case .malformedHTTP, .bodyTooLarge, .targetTooLong, .headersTooLarge, .httpNotImplemented,
-      .httpVersionNotSupported, .notFound, .methodNotAllowed, .unsupportedMediaType,
-      .unauthenticated, .forbidden, .invalidRequest, .unknownDatabase, .expectationFailed,
-      .unresolvedReference, .resultTooLarge, .commitInDoubt, .committedWithoutResults,
-      .internalError:
+    case .notFound, .methodNotAllowed, .unsupportedMediaType, .unauthenticated, .forbidden,
+      .invalidRequest, .unknownDatabase, .expectationFailed, .unresolvedReference, .resultTooLarge,
+      .commitInDoubt, .committedWithoutResults, .internalError:
       false
     }
   }
 
   /// Seconds: a crowded pool is soon free again, a server that restarts takes a while.
+  ///
+  /// Nil for a commit in doubt, though it is a 503, too: some clients would take it for a promise
+  /// that nothing is stored, and send the request again by themselves.
   private var retryAfter: Int? {
     switch self {
-    case .databaseUnavailable, .connectionLost, .commitInDoubt: 5
+    case .databaseUnavailable, .connectionLost: 5
     case .poolTimedOut, .draining: 1
     case .statementFailed(_, let error), .commitFailed(let error):
       error.sqlState.status == 503 ? 5 : nil
-    case .malformedHTTP, .requestNotReceivedInTime, .bodyTooLarge, .targetTooLong,
-      .headersTooLarge, .httpNotImplemented, .httpVersionNotSupported, .notFound,
-      .methodNotAllowed, .unsupportedMediaType, .unauthenticated, .forbidden, .invalidRequest,
-      .unknownDatabase, .expectationFailed, .unresolvedReference, .resultTooLarge, .timedOut,
-      .committedWithoutResults, .internalError:
+    case .notFound, .methodNotAllowed, .unsupportedMediaType, .unauthenticated, .forbidden,
+      .invalidRequest, .unknownDatabase, .expectationFailed, .unresolvedReference, .resultTooLarge,
+      .timedOut, .commitInDoubt, .committedWithoutResults, .internalError:
       nil
     }
   }
@@ -121,18 +110,12 @@ extension ServiceError {
 extension ServiceError {
   private var detail: String {
     switch self {
-    case .malformedHTTP(let detail), .httpNotImplemented(let detail),
-      .unauthenticated(let detail), .forbidden(let detail), .invalidRequest(_, _, _, let detail),
-      .databaseUnavailable(_, let detail), .expectationFailed(_, let detail),
-      .unresolvedReference(_, let detail), .connectionLost(_, let detail),
-      .internalError(let detail, _):
+    case .unauthenticated(let detail), .forbidden(let detail),
+      .invalidRequest(_, _, _, let detail), .databaseUnavailable(_, let detail),
+      .expectationFailed(_, let detail), .unresolvedReference(_, let detail),
+      .connectionLost(_, let detail), .internalError(let detail, _):
       detail
     case .statementFailed(_, let error), .commitFailed(let error): error.message
-    case .requestNotReceivedInTime: "The rest of the request did not arrive in time."
-    case .bodyTooLarge(let limit): "The body may have \(limit) bytes."
-    case .targetTooLong: "The request line is longer than this server reads."
-    case .headersTooLarge(let limit): "The header section may have \(limit) bytes."
-    case .httpVersionNotSupported: "This server speaks HTTP/1.1 and HTTP/1.0."
     case .notFound(let path): "There is nothing at \(path)."
     case .methodNotAllowed(let method, let allowed):
       "\(method) is not allowed here; allowed: \(allowed)."
@@ -163,11 +146,9 @@ extension ServiceError {
       pointer
     case .expectationFailed(let pointer, _), .unresolvedReference(let pointer, _): pointer
     case .unknownDatabase: "/database"
-    case .malformedHTTP, .requestNotReceivedInTime, .bodyTooLarge, .targetTooLong,
-      .headersTooLarge, .httpNotImplemented, .httpVersionNotSupported, .notFound,
-      .methodNotAllowed, .unsupportedMediaType, .unauthenticated, .forbidden, .poolTimedOut,
-      .databaseUnavailable, .draining, .commitFailed, .commitInDoubt, .committedWithoutResults,
-      .internalError:
+    case .notFound, .methodNotAllowed, .unsupportedMediaType, .unauthenticated, .forbidden,
+      .poolTimedOut, .databaseUnavailable, .draining, .commitFailed, .commitInDoubt,
+      .committedWithoutResults, .internalError:
       nil
     }
   }

@@ -4,14 +4,7 @@ package import TransomPostgres
 ///
 /// `pointer` is the JSON Pointer (RFC 6901) of what is wrong in the request document.
 package enum ServiceError: Error, Equatable, Sendable {
-  // The HTTP message.
-  case malformedHTTP(detail: String)
-  case requestNotReceivedInTime
-  case bodyTooLarge(limit: Int)
-  case targetTooLong
-  case headersTooLarge(limit: Int)
-  case httpNotImplemented(detail: String)
-  case httpVersionNotSupported
+  // The request apart from its document. What is no proper HTTP, the HTTP server refuses itself.
   /// No resource has this path.
   case notFound(path: String)
   /// `allowed` is the value of `Allow`, such as `GET, HEAD`.
