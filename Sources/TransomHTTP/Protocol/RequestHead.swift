@@ -10,8 +10,6 @@ package struct ByteRange: Equatable, Sendable {
     self.start = UInt32(truncatingIfNeeded: start)
     self.end = UInt32(truncatingIfNeeded: end)
   }
-
-  package var isEmpty: Bool { start == end }
 }
 
 /// How the end of a request's body is found (RFC 9112, section 6.3).

@@ -17,6 +17,7 @@ struct RequestTests {
     ("/transactions", "/transactions", true), ("/transactions?a=b", "/transactions", true),
     ("http://a.example/transactions?x", "/transactions", true),
     ("HTTP://a.example/transactions", "/transactions", true),
+    ("https://a.example:443/transactions", "/transactions", true),
     ("/transactions/", "/transactions/", false),
     ("/%74ransactions", "/%74ransactions", false),
     ("/x/../transactions", "/x/../transactions", false),
