@@ -2,9 +2,6 @@
 #ifndef CTRANSOM_LINUX_H
 #define CTRANSOM_LINUX_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -21,6 +18,11 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+// Declared here, not by _GNU_SOURCE: with that, types such as fd_set differ from those of Swift's own
+// Glibc module, and whoever imports both does not compile.
+extern int accept4(int, struct sockaddr *, socklen_t *, int);
+extern int pthread_setname_np(pthread_t, const char *);
 
 /// `epoll_event` holds a union, which Swift reads poorly: a token in, a token out.
 static inline int ctransom_epoll_add(int epoll, int descriptor, unsigned int events,

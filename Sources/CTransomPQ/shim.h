@@ -1,10 +1,6 @@
 #ifndef CTRANSOM_PQ_H
 #define CTRANSOM_PQ_H
 
-// As in CTransomLinux: system types must look alike to whoever imports both.
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
