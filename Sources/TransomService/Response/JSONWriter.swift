@@ -105,8 +105,7 @@ package struct JSONWriter {
         }
         index += max(length, 1)
       } else {
-        raw(text.extracting(run..<index))
-        escape(byte)
+        escape(byte, after: text.extracting(run..<index))
         index += 1
         run = index
       }
@@ -116,18 +115,18 @@ package struct JSONWriter {
     raw(text.extracting(run..<text.count))
   }
 
-  /// Appends the escape of an ASCII byte: the short one where there is one.
-  private mutating func escape(_ byte: UInt8) {
-    bytes.append(Self.backslash)
+  /// Appends `run` as it is, and the escape of an ASCII byte: the short one where there is one.
+  private mutating func escape(_ byte: UInt8, after run: Span<UInt8>) {
     switch byte {
-    case 0x08: bytes.append(UInt8(ascii: "b"))
-    case 0x09: bytes.append(UInt8(ascii: "t"))
-    case 0x0a: bytes.append(UInt8(ascii: "n"))
-    case 0x0c: bytes.append(UInt8(ascii: "f"))
-    case 0x0d: bytes.append(UInt8(ascii: "r"))
-    case Self.quote, Self.backslash: bytes.append(byte)
+    case Self.quote: raw(run, #"\""#)
+    case Self.backslash: raw(run, #"\\"#)
+    case 0x08: raw(run, #"\b"#)
+    case 0x09: raw(run, #"\t"#)
+    case 0x0a: raw(run, #"\n"#)
+    case 0x0c: raw(run, #"\f"#)
+    case 0x0d: raw(run, #"\r"#)
     default:
-      raw("u00")
+      raw(run, #"\u00"#)
       bytes.append(0x30 + byte >> 4)
       let low = byte & 0x0f
       bytes.append(low < 10 ? 0x30 + low : 0x57 + low)

@@ -146,7 +146,8 @@ import TransomPostgres
     // These come with authentication, expectations and references.
     let later: Set = ["unauthenticated", "forbidden", "expectation-failed", "unresolved-reference"]
     for row in Self.table where !later.contains(row.code) {
-      #expect(document.contains("`\(row.code)`"), "\(row.code)")
+      let isNamed = document.contains("`\(row.code)`")
+      #expect(isNamed, "\(row.code)")
     }
   }
 }
