@@ -8,6 +8,9 @@ internal import Synchronization
 /// it waits for: a wait that ends continues on the same thread, with no lock and no hop. Descriptors are
 /// registered once, edge-triggered (epoll(7)): there is no system call for a wait but `epoll_wait`.
 ///
+/// A task that lives on a loop is to prefer it (`executorPreference: loop`). A continuation resumes its task on the
+/// generic executor first, and only the preference makes that the loop; without it each wait costs two hops.
+///
 /// `@unchecked Sendable`: everything but `remote`, `hasRemote` and `isAsleep` is touched on the loop's
 /// own thread only (each such method checks that), and those three are thread-safe.
 @safe

@@ -49,7 +49,12 @@ actor HTTPConnection {
     socket.onHangUp { [weak self] in
       self?.assumeIsolated { $0.exchange?.disconnected() }
     }
-    await serve(socket, exchange)
+    // One handler for the connection instead of one for each wait.
+    await withTaskCancellationHandler {
+      await serve(socket, exchange)
+    } onCancel: {
+      abort()
+    }
     exchange.end()
     socket.close()
   }
@@ -116,7 +121,7 @@ actor HTTPConnection {
   /// Waits and reads once; false if the connection has ended.
   private func read(_ wait: HTTPConnectionStateMachine.Wait, from socket: Socket) async -> Bool {
     let deadline = deadline(for: wait)
-    switch loop.now < deadline ? await socket.readable(until: deadline) : .timedOut {
+    switch loop.now < deadline ? await socket.readableUnlessClosed(until: deadline) : .timedOut {
     case .ready:
       break
     case .timedOut:

@@ -268,6 +268,9 @@ package actor PostgresConnection {
 
   private func fail(_ error: ConnectionError) -> ConnectionError {
     failure = failure ?? error
+    // libpq may have closed the socket already: its number may soon be another's, whose registration
+    // must not be taken for this one.
+    watch.close()
     return error
   }
 

@@ -31,8 +31,8 @@ actor ConnectionPool {
   private var connections: [ConnectionID: PostgresConnection] = [:]
   private var identifiers: [ObjectIdentifier: ConnectionID] = [:]
   private var waiters: [WaiterID: Waiter] = [:]
-  /// Waiters that were cancelled before they began to wait.
-  private var cancelledEarly: Set<WaiterID> = []
+  /// What waiters got before their continuation was there: a suspension may come in between.
+  private var early: [WaiterID: Grant] = [:]
   private var made = 0
   private var lastFailure: String?
   private var emptied: [CheckedContinuation<Void, Never>] = []
@@ -63,9 +63,12 @@ actor ConnectionPool {
   }
 
   /// Waits in line for a connection of this pool.
-  func waitForConnection(until deadline: ContinuousClock.Instant) async throws(LeaseError)
-    -> Grant
-  {
+  ///
+  /// A wait that is not cancellable spares its task two hops through the global executor, which a cancellation
+  /// handler costs.
+  func waitForConnection(
+    until deadline: ContinuousClock.Instant, isCancellable: Bool = true
+  ) async throws(LeaseError) -> Grant {
     made += 1
     let waiter = WaiterID(number: made)
     switch state.lease(for: waiter, at: loop.now) {
@@ -77,23 +80,22 @@ actor ConnectionPool {
     case .wait(let connect):
       if connect { open() }
     }
-    return try await wait(waiter, until: deadline)
+    return try await wait(waiter, until: deadline, isCancellable: isCancellable)
   }
 
   private func wait(
-    _ waiter: WaiterID, until deadline: ContinuousClock.Instant
+    _ waiter: WaiterID, until deadline: ContinuousClock.Instant, isCancellable: Bool
   ) async throws(LeaseError) -> Grant {
     board.setWaiting(state.waiterCount, at: index)
-    let grant = await withTaskCancellationHandler {
-      await withCheckedContinuation { continuation in
-        let timer = loop.schedule(at: deadline) { [weak self] in
-          self?.assumeIsolated { $0.leave(waiter, .timedOut) }
-        }
-        waiters[waiter] = Waiter(continuation: continuation, timer: timer)
-        if cancelledEarly.remove(waiter) != nil { leave(waiter, .cancelled) }
+    let grant: Grant
+    if isCancellable {
+      grant = await withTaskCancellationHandler {
+        await suspend(waiter, until: deadline)
+      } onCancel: {
+        loop.execute { [weak self] in self?.assumeIsolated { $0.leave(waiter, .cancelled) } }
       }
-    } onCancel: {
-      loop.execute { [weak self] in self?.assumeIsolated { $0.cancel(waiter) } }
+    } else {
+      grant = await suspend(waiter, until: deadline)
     }
     switch grant {
     case .connection: return grant
@@ -106,16 +108,18 @@ actor ConnectionPool {
     }
   }
 
-  private func cancel(_ waiter: WaiterID) {
-    guard waiter.number <= made else { return }
-    if waiters[waiter] == nil {
-      cancelledEarly.insert(waiter)
-      // A wait that is over leaves nothing behind.
-      loop.execute { [weak self] in
-        self?.assumeIsolated { _ = $0.cancelledEarly.remove(waiter) }
+  private func suspend(
+    _ waiter: WaiterID, until deadline: ContinuousClock.Instant
+  ) async -> Grant {
+    await withCheckedContinuation { continuation in
+      if let grant = early.removeValue(forKey: waiter) {
+        continuation.resume(returning: grant)
+        return
       }
-    } else {
-      leave(waiter, .cancelled)
+      let timer = loop.schedule(at: deadline) { [weak self] in
+        self?.assumeIsolated { $0.leave(waiter, .timedOut) }
+      }
+      waiters[waiter] = Waiter(continuation: continuation, timer: timer)
     }
   }
 
@@ -126,7 +130,10 @@ actor ConnectionPool {
 
   private func resume(_ waiter: WaiterID, _ grant: Grant) {
     board.setWaiting(state.waiterCount, at: index)
-    guard let entry = waiters.removeValue(forKey: waiter) else { return }
+    guard let entry = waiters.removeValue(forKey: waiter) else {
+      early[waiter] = grant
+      return
+    }
     loop.cancel(entry.timer)
     entry.continuation.resume(returning: grant)
   }
@@ -181,7 +188,7 @@ actor ConnectionPool {
   // MARK: Connecting
 
   private func open() {
-    Task { await connect() }
+    Task(executorPreference: loop) { await self.connect() }
     if state.beginConnecting(at: loop.now) { open() }
   }
 
@@ -213,7 +220,7 @@ actor ConnectionPool {
     // A leased connection's user sees it by itself.
     guard let connection = connections[id], state.idleLost(id) else { return }
     board.setIdle(state.idleCount, at: index)
-    Task { await forget(id, connection) }
+    Task(executorPreference: loop) { await self.forget(id, connection) }
   }
 
   // MARK: Shutdown
@@ -223,7 +230,7 @@ actor ConnectionPool {
     let (close, refuse) = state.shutDown()
     for waiter in refuse { resume(waiter, .refused) }
     for id in close {
-      if let connection = connections[id] { await forget(id, connection) }
+      if let connection = connections[id] { await self.forget(id, connection) }
     }
     guard !state.isEmpty else { return }
     await withCheckedContinuation { emptied.append($0) }

@@ -35,16 +35,16 @@ package final class DatabasePool: Sendable {
   /// A connection of the loop's own pool if one is idle, else another loop's idle one, else in line.
   ///
   /// `index` is the loop that the caller is on. The wait ends at `deadline` or the pool's own wait limit,
-  /// whichever is sooner; then the error tells whether the pool was busy or the server unreachable.
+  /// whichever is sooner, or if `isCancellable`, with its task's cancellation; then the error tells whether the pool was busy or the server unreachable.
   package func lease(
-    onLoop index: Int, until deadline: ContinuousClock.Instant
+    onLoop index: Int, until deadline: ContinuousClock.Instant, isCancellable: Bool = true
   ) async throws(LeaseError) -> Lease {
     let own = pools[index]
     if let connection = await own.leaseIdle() { return Lease(connection: connection, pool: own) }
     if let lease = await borrow(except: index) { return lease }
     let deadline = min(deadline, .now + waitLimit)
     while true {
-      switch try await own.waitForConnection(until: deadline) {
+      switch try await own.waitForConnection(until: deadline, isCancellable: isCancellable) {
       case .connection(let connection): return Lease(connection: connection, pool: own)
       case .borrow(let other):
         if let connection = await other.leaseIdle() {

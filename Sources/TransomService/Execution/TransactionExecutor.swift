@@ -40,9 +40,10 @@ package actor TransactionExecutor {
 
   /// Executes the transaction that a request's body asks for, and returns the body of the answer.
   package func execute(
-    _ request: Request, into buffer: [UInt8], interruption: Interruption
+    _ request: Request, into buffer: consuming [UInt8], interruption: Interruption
   ) async throws(ServiceError) -> [UInt8] {
-    try await execute(decode(request), into: buffer, interruption: interruption)
+    let transaction = try decode(request)
+    return try await execute(transaction, into: buffer, interruption: interruption)
   }
 
   private func decode(_ request: Request) throws(ServiceError) -> TransactionRequest {
@@ -57,7 +58,7 @@ package actor TransactionExecutor {
 
   /// Executes a transaction and returns the body of its 200 answer, written into `buffer`.
   package func execute(
-    _ request: TransactionRequest, into buffer: [UInt8], interruption: Interruption
+    _ request: TransactionRequest, into buffer: consuming [UInt8], interruption: Interruption
   ) async throws(ServiceError) -> [UInt8] {
     guard let database = databases[request.database] else {
       throw .unknownDatabase(alias: request.database)
@@ -71,9 +72,9 @@ package actor TransactionExecutor {
       request: request, plan: TransactionPlan(request), database: database, deadline: deadline,
       timeout: timeout,
       maxAttempts: min(request.maxAttempts ?? limits.attempts, limits.maximumAttempts),
-      interruption: interruption)
+      interruption: interruption, buffer: buffer)
     while true {
-      if let answer = try await attempt(&job, into: buffer) { return answer }
+      if let answer = try await attempt(&job) { return answer }
       await pause(before: job.attempts + 1)
     }
   }
@@ -86,6 +87,8 @@ package actor TransactionExecutor {
     let timeout: Duration
     let maxAttempts: Int
     let interruption: Interruption
+    /// Where the answer is written; empty while a writer has it, so that it has one owner.
+    var buffer: [UInt8]
     var attempts = 0
     /// Statements that PostgreSQL had prepared and that no longer fit the catalogue are replaced once.
     var hasRenewedStatements = false
@@ -94,10 +97,12 @@ package actor TransactionExecutor {
   }
 
   /// Runs the transaction once. Nil: it was rolled back and is to be run again.
-  private func attempt(
-    _ job: inout Job, into buffer: [UInt8]
-  ) async throws(ServiceError) -> [UInt8]? {
+  private func attempt(_ job: inout Job) async throws(ServiceError) -> [UInt8]? {
     let lease = try await lease(job)
+    if job.interruption.reason != nil {
+      await job.database.release(lease)
+      throw timedOut(job)
+    }
     let connection = lease.connection
     job.attempts += 1
     var writer = idleWriters.popLast() ?? ResultWriter()
@@ -107,6 +112,7 @@ package actor TransactionExecutor {
       responseLimit: limits.response, interruption: job.interruption,
       replays: { (mayReplay && $0.isConflict) || (mayRenew && $0.isStaleStatement) })
     job.interruption.attach(connection)
+    let buffer = exchange(&job.buffer, with: [])
     let ending = await run.attempt(number: job.attempts, &writer, into: buffer, on: connection)
     job.interruption.attach(nil)
     let receivedTooMuch = await connection.receivedTooMuch
@@ -122,7 +128,7 @@ package actor TransactionExecutor {
     case .finished(.committed), .finished(.dryRunRolledBack):
       return writer.finish()
     case .finished(let outcome) where renews || shouldReplay(outcome, job):
-      _ = writer.discard()
+      job.buffer = writer.discard()
       return nil
     case .finished, .lost:
       _ = writer.discard()
@@ -133,7 +139,8 @@ package actor TransactionExecutor {
   private func lease(_ job: Job) async throws(ServiceError) -> DatabasePool.Lease {
     if job.interruption.reason == .timedOut { throw timedOut(job) }
     do {
-      return try await job.database.lease(onLoop: loopIndex, until: job.deadline)
+      return try await job.database.lease(
+        onLoop: loopIndex, until: job.deadline, isCancellable: false)
     } catch {
       if job.interruption.reason == .timedOut || loop.now >= job.deadline { throw timedOut(job) }
       let alias = job.request.database

@@ -20,7 +20,7 @@ struct TransactionRun {
 
   /// Runs the plan; `writer` holds the answer if the transaction was committed, or was a dry run.
   func attempt(
-    number: Int, _ writer: inout ResultWriter, into buffer: [UInt8],
+    number: Int, _ writer: inout ResultWriter, into buffer: consuming [UInt8],
     on connection: isolated PostgresConnection
   ) async -> Ending {
     var machine = PlanStateMachine(plan)

@@ -63,9 +63,8 @@ package struct ServiceHandler: RequestHandler {
     exchange.onDisconnect { interruption.interrupt(.clientGone) }
     var response = exchange.makeResponse(.ok, contentType: .json)
     do {
-      let buffer = Swift.exchange(&response.body, with: [])
       response.body = try await executor(exchange).execute(
-        request, into: buffer, interruption: interruption)
+        request, into: Swift.exchange(&response.body, with: []), interruption: interruption)
       return response
     } catch {
       return problem(error, exchange)
