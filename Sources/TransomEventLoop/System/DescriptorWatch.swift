@@ -90,12 +90,12 @@ package final class DescriptorWatch: @unchecked Sendable {
   /// The last write could not take everything: the next wait for writing waits for the kernel.
   package func didFill() { writing.isReady = false }
 
-  /// Waits until a read is worth a try.
+  /// Waits until a read is worth a try; if `isShielded`, in a cancelled task, too.
   package func readable(
-    until deadline: ContinuousClock.Instant? = nil,
+    until deadline: ContinuousClock.Instant? = nil, isShielded: Bool = false,
     isolation: isolated (any Actor)? = #isolation
   ) async -> Wake {
-    await wait(.read, until: deadline, isolation)
+    await wait(.read, until: deadline, isShielded, isolation)
   }
 
   /// Waits until a write is worth a try.
@@ -103,18 +103,18 @@ package final class DescriptorWatch: @unchecked Sendable {
     until deadline: ContinuousClock.Instant? = nil,
     isolation: isolated (any Actor)? = #isolation
   ) async -> Wake {
-    await wait(.write, until: deadline, isolation)
+    await wait(.write, until: deadline, false, isolation)
   }
 
-  /// Waits until a read or a write is worth a try.
+  /// Waits until a read or a write is worth a try; if `isShielded`, in a cancelled task, too.
   package func readableOrWritable(
-    until deadline: ContinuousClock.Instant? = nil,
+    until deadline: ContinuousClock.Instant? = nil, isShielded: Bool = false,
     isolation: isolated (any Actor)? = #isolation
   ) async -> Wake {
-    if writing.isReady { return Task.isCancelled ? .cancelled : .ready }
+    if writing.isReady { return Task.isCancelled && !isShielded ? .cancelled : .ready }
     reading.endsWithEither = true
     defer { reading.endsWithEither = false }
-    return await wait(.read, until: deadline, isolation)
+    return await wait(.read, until: deadline, isShielded, isolation)
   }
 
   /// Whether the kernel has reported something to read since the last `didDrain`.
@@ -179,32 +179,42 @@ package final class DescriptorWatch: @unchecked Sendable {
     }
   }
 
-  /// `isolation` is captured by the closures: without it they would run on the global executor.
   private func wait(
-    _ side: Side, until deadline: ContinuousClock.Instant?, _ isolation: isolated (any Actor)?
+    _ side: Side, until deadline: ContinuousClock.Instant?, _ isShielded: Bool,
+    _ isolation: isolated (any Actor)?
   ) async -> Wake {
     loop.preconditionOnLoop()
     guard slot != nil else { return .closed }
-    guard !self[side].isReady else { return Task.isCancelled ? .cancelled : .ready }
+    guard !self[side].isReady else {
+      return Task.isCancelled && !isShielded ? .cancelled : .ready
+    }
     self[side].wait += 1
     let wait = self[side].wait
+    if isShielded { return await suspend(side, wait, deadline, isolation) }
     return await withTaskCancellationHandler {
-      _ = isolation
-      return await unsafe withUnsafeContinuation { continuation in
-        precondition(
-          unsafe self[side].waiter == nil, "two tasks wait for one direction of a descriptor")
-        if let wake = wakeAtOnce(side, wait) {
-          unsafe continuation.resume(returning: wake)
-          return
-        }
-        unsafe self[side].waiter = continuation
-        if let deadline { arm(side, deadline) }
-      }
+      await suspend(side, wait, deadline, isolation)
     } onCancel: {
       // From any thread, and perhaps before the wait began: in a later turn it surely has.
       loop.execute { [self] in
         cancelled(side, wait)
       }
+    }
+  }
+
+  /// `isolation` is passed on to here: without it the caller's closure would run on the global executor.
+  private func suspend(
+    _ side: Side, _ wait: UInt64, _ deadline: ContinuousClock.Instant?,
+    _ isolation: isolated (any Actor)?
+  ) async -> Wake {
+    await unsafe withUnsafeContinuation { continuation in
+      precondition(
+        unsafe self[side].waiter == nil, "two tasks wait for one direction of a descriptor")
+      if let wake = wakeAtOnce(side, wait) {
+        unsafe continuation.resume(returning: wake)
+        return
+      }
+      unsafe self[side].waiter = continuation
+      if let deadline { arm(side, deadline) }
     }
   }
 
