@@ -93,7 +93,8 @@ let package = Package(
         .product(name: "SystemPackage", package: "swift-system"),
       ], path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(
-      name: "TransomEventLoopTests", dependencies: ["TransomEventLoop"], swiftSettings: strict),
+      name: "TransomEventLoopTests", dependencies: ["TransomEventLoop", "TestSupport"],
+      swiftSettings: strict),
     .testTarget(
       name: "TransomHTTPTests",
       dependencies: [
@@ -102,7 +103,8 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: strict),
     .testTarget(
-      name: "TransomPostgresTests", dependencies: ["TransomPostgres", "TestSupport"],
+      name: "TransomPostgresTests",
+      dependencies: ["TransomEventLoop", "TransomPostgres", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "TransomServiceTests", dependencies: ["TransomService", "TestSupport"],

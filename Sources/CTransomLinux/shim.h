@@ -46,6 +46,11 @@ static inline int ctransom_readable_bytes(int descriptor) {
   return ioctl(descriptor, FIONREAD, &count) == 0 ? count : -1;
 }
 
+/// `fcntl` is variadic, which Swift does not import.
+static inline int ctransom_duplicate(int descriptor) {
+  return fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+}
+
 static inline int ctransom_errno(void) { return errno; }
 
 /// Sends two buffers as if they were one, without SIGPIPE.

@@ -90,25 +90,15 @@ package final class DescriptorWatch: @unchecked Sendable {
   /// The last write could not take everything: the next wait for writing waits for the kernel.
   package func didFill() { writing.isReady = false }
 
-  /// Waits until a read is worth a try.
+  /// Waits until a read is worth a try; if `isShielded`, in a cancelled task, too.
+  ///
+  /// A shielded wait spares the books that Swift keeps of a cancellation handler: for a caller whose cancellation
+  /// closes the watch.
   package func readable(
-    until deadline: ContinuousClock.Instant? = nil,
+    until deadline: ContinuousClock.Instant? = nil, isShielded: Bool = false,
     isolation: isolated (any Actor)? = #isolation
   ) async -> Wake {
-    await wait(.read, until: deadline, isolation)
-  }
-
-  /// Waits until a read is worth a try, whether the task is cancelled or not: for a caller whose
-  /// cancellation closes the watch. It spares the books that Swift keeps of a cancellation handler.
-  package func readableUnlessClosed(
-    until deadline: ContinuousClock.Instant? = nil,
-    isolation: isolated (any Actor)? = #isolation
-  ) async -> Wake {
-    loop.preconditionOnLoop()
-    guard slot != nil else { return .closed }
-    guard !reading.isReady else { return .ready }
-    reading.wait += 1
-    return await suspend(.read, reading.wait, until: deadline, isolation)
+    await wait(.read, until: deadline, isShielded, isolation)
   }
 
   /// Waits until a write is worth a try.
@@ -116,18 +106,18 @@ package final class DescriptorWatch: @unchecked Sendable {
     until deadline: ContinuousClock.Instant? = nil,
     isolation: isolated (any Actor)? = #isolation
   ) async -> Wake {
-    await wait(.write, until: deadline, isolation)
+    await wait(.write, until: deadline, false, isolation)
   }
 
-  /// Waits until a read or a write is worth a try.
+  /// Waits until a read or a write is worth a try; if `isShielded`, in a cancelled task, too.
   package func readableOrWritable(
-    until deadline: ContinuousClock.Instant? = nil,
+    until deadline: ContinuousClock.Instant? = nil, isShielded: Bool = false,
     isolation: isolated (any Actor)? = #isolation
   ) async -> Wake {
-    if writing.isReady { return Task.isCancelled ? .cancelled : .ready }
+    if writing.isReady { return Task.isCancelled && !isShielded ? .cancelled : .ready }
     reading.endsWithEither = true
     defer { reading.endsWithEither = false }
-    return await wait(.read, until: deadline, isolation)
+    return await wait(.read, until: deadline, isShielded, isolation)
   }
 
   /// Whether the kernel has reported something to read since the last `didDrain`.
@@ -192,18 +182,20 @@ package final class DescriptorWatch: @unchecked Sendable {
     }
   }
 
-  /// `isolation` is captured by the closures: without it they would run on the global executor.
   private func wait(
-    _ side: Side, until deadline: ContinuousClock.Instant?, _ isolation: isolated (any Actor)?
+    _ side: Side, until deadline: ContinuousClock.Instant?, _ isShielded: Bool,
+    _ isolation: isolated (any Actor)?
   ) async -> Wake {
     loop.preconditionOnLoop()
     guard slot != nil else { return .closed }
-    guard !self[side].isReady else { return Task.isCancelled ? .cancelled : .ready }
+    guard !self[side].isReady else {
+      return Task.isCancelled && !isShielded ? .cancelled : .ready
+    }
     self[side].wait += 1
     let wait = self[side].wait
+    if isShielded { return await suspend(side, wait, deadline, isolation) }
     return await withTaskCancellationHandler {
-      _ = isolation
-      return await suspend(side, wait, until: deadline, isolation)
+      await suspend(side, wait, deadline, isolation)
     } onCancel: {
       // From any thread, and perhaps before the wait began: in a later turn it surely has.
       loop.execute { [self] in
@@ -212,8 +204,9 @@ package final class DescriptorWatch: @unchecked Sendable {
     }
   }
 
+  /// `isolation` is passed on to here: without it the caller's closure would run on the global executor.
   private func suspend(
-    _ side: Side, _ wait: UInt64, until deadline: ContinuousClock.Instant?,
+    _ side: Side, _ wait: UInt64, _ deadline: ContinuousClock.Instant?,
     _ isolation: isolated (any Actor)?
   ) async -> Wake {
     await unsafe withUnsafeContinuation { continuation in

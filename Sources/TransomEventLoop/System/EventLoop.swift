@@ -11,8 +11,8 @@ internal import Synchronization
 /// A task that lives on a loop is to prefer it (`executorPreference: loop`). A continuation resumes its task on the
 /// generic executor first, and only the preference makes that the loop; without it each wait costs two hops.
 ///
-/// `@unchecked Sendable`: everything but `remote`, `hasRemote` and `isAsleep` is touched on the loop's
-/// own thread only (each such method checks that), and those three are thread-safe.
+/// `@unchecked Sendable`: everything but `thread`, `remote`, `hasRemote`, `isAsleep` and `stopped` is touched on
+/// the loop's own thread only (each such method checks that), and those five are thread-safe.
 @safe
 package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
   package typealias TimerID = TimerQueue<@Sendable () -> Void>.TimerID
@@ -38,7 +38,9 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
   private let epoll: FileDescriptor
   private let wakeUp: FileDescriptor
   private let events: UnsafeMutablePointer<epoll_event>
-  private var thread: pthread_t?
+  /// The loop's thread while it has one: nothing else may be taken for it, and the system gives an ended thread's
+  /// identity to others.
+  private let thread = Atomic<pthread_t>(0)
 
   private var work = Deque<Work>()
   private var timers = TimerQueue<@Sendable () -> Void>()
@@ -78,10 +80,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
   }
 
   /// Whether the caller runs on this loop's thread.
-  package var isCurrent: Bool {
-    guard let thread else { return false }
-    return pthread_equal(pthread_self(), thread) != 0
-  }
+  package var isCurrent: Bool { thread.load(ordering: .relaxed) == pthread_self() }
 
   func preconditionOnLoop() {
     precondition(isCurrent, "used from another thread than its event loop's")
@@ -207,8 +206,17 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
         let watch = watches[Int(token)]
         watch?.becameReady(Readiness(epoll: unsafe events[index].events))
       }
-      while let body = timers.popDue(at: turnBegan) { body() }
+      fireTimers()
       if work.isEmpty, tryStop() { return }
+    }
+  }
+
+  /// Timers that are made meanwhile wait for the next turn, so that they cannot starve sockets.
+  private func fireTimers() {
+    var left = timers.count
+    while left > 0, let body = timers.popDue(at: turnBegan) {
+      left -= 1
+      body()
     }
   }
 
@@ -282,7 +290,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
           return nil
         }, context)
       if code == 0 {
-        self.thread = thread
+        self.thread.store(thread, ordering: .relaxed)
         unsafe pthread_setname_np(thread, name)
         pthread_detach(thread)
       } else {
@@ -297,6 +305,8 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     let stops = remote.withLock { remote in
       guard remote.isStopping, remote.work.isEmpty else { return false }
       remote.hasStopped = true
+      // What the waiters below enqueue here is late work, which needs a new thread.
+      thread.store(0, ordering: .relaxed)
       return true
     }
     guard stops else { return false }

@@ -101,21 +101,12 @@ package final class Socket: @unchecked Sendable {
     }
   }
 
-  /// Waits until a read is worth a try.
+  /// Waits until a read is worth a try; if `isShielded`, in a cancelled task, too.
   package func readable(
-    until deadline: ContinuousClock.Instant? = nil,
+    until deadline: ContinuousClock.Instant? = nil, isShielded: Bool = false,
     isolation: isolated (any Actor)? = #isolation
   ) async -> Wake {
-    await watch.readable(until: deadline, isolation: isolation)
-  }
-
-  /// Waits until a read is worth a try, whether the task is cancelled or not: for a caller whose
-  /// cancellation closes the socket.
-  package func readableUnlessClosed(
-    until deadline: ContinuousClock.Instant? = nil,
-    isolation: isolated (any Actor)? = #isolation
-  ) async -> Wake {
-    await watch.readableUnlessClosed(until: deadline, isolation: isolation)
+    await watch.readable(until: deadline, isShielded: isShielded, isolation: isolation)
   }
 
   /// Waits until a write is worth a try.

@@ -121,7 +121,9 @@ actor HTTPConnection {
   /// Waits and reads once; false if the connection has ended.
   private func read(_ wait: HTTPConnectionStateMachine.Wait, from socket: Socket) async -> Bool {
     let deadline = deadline(for: wait)
-    switch loop.now < deadline ? await socket.readableUnlessClosed(until: deadline) : .timedOut {
+    switch loop.now < deadline
+      ? await socket.readable(until: deadline, isShielded: true) : .timedOut
+    {
     case .ready:
       break
     case .timedOut:

@@ -240,7 +240,9 @@ package actor PostgresConnection {
       return
     }
     mayHaveMore = false
-    let wake = hasUnsent ? await watch.readableOrWritable() : await watch.readableUnlessClosed()
+    let wake =
+      hasUnsent
+      ? await watch.readableOrWritable(isShielded: true) : await watch.readable(isShielded: true)
     if wake == .closed { throw fail(.closed) }
   }
 

@@ -17,6 +17,23 @@ private actor Resident {
 
   func count() -> Int { values.count }
 
+  /// Ends the loop that it lives on, and goes on.
+  func shutDown(_ group: EventLoopGroup) async -> Bool {
+    await group.shutdown()
+    return loop.isCurrent
+  }
+
+  /// Makes a timer that is due at once, whose end makes the next, until `isOver`.
+  func chainTimers(until isOver: Flag) {
+    _ = loop.schedule(at: loop.now) { [self] in
+      guard !isOver.isSet else { return }
+      assumeIsolated { $0.chainTimers(until: isOver) }
+    }
+  }
+
+  /// Calls something on a neighbour, from this loop's thread.
+  func append(_ value: Int, to neighbour: Resident) async -> Bool { await neighbour.append(value) }
+
   /// The order in which timers fire, and whether they fired on the loop.
   func fire(_ delays: [Duration]) async -> [Int] {
     let order = Order()
@@ -42,6 +59,12 @@ private actor Resident {
     }
     return order.indices
   }
+}
+
+private final class Flag: Sendable {
+  private let storage = Atomic(false)
+  var isSet: Bool { storage.load(ordering: .sequentiallyConsistent) }
+  func set() { storage.store(true, ordering: .sequentiallyConsistent) }
 }
 
 private final class Order: Sendable {
@@ -103,6 +126,46 @@ struct EventLoopTests {
   @Test func `a timer that was cancelled does not fire`() async throws {
     let group = try EventLoopGroup(count: 1)
     #expect(await Resident(on: group.loops[0]).cancelTimer() == [2])
+    await group.shutdown()
+  }
+
+  @Test func `timers that make timers do not keep other work from the loop`() async throws {
+    let group = try EventLoopGroup(count: 1)
+    let isOver = Flag()
+    await Resident(on: group.loops[0]).chainTimers(until: isOver)
+    await group.loops[0].run { isOver.set() }
+    #expect(isOver.isSet)
+    await group.shutdown()
+  }
+
+  @Test func `a task that shuts its own loop down goes on`() async throws {
+    for _ in 0..<20 {
+      let group = try EventLoopGroup(count: 2)
+      #expect(await Resident(on: group.loops[0]).shutDown(group))
+    }
+  }
+
+  @Test func `work for a loop that has ended is done, by whatever thread it comes from`()
+    async throws
+  {
+    // The thread of a new loop often gets the identity of the one that has just ended.
+    for _ in 0..<50 {
+      let old = try EventLoopGroup(count: 1)
+      let late = Resident(on: old.loops[0])
+      #expect(await late.append(1))
+      await old.shutdown()
+      let new = try EventLoopGroup(count: 1)
+      #expect(await Resident(on: new.loops[0]).append(2, to: late))
+      #expect(await late.count() == 2)
+      await new.shutdown()
+    }
+  }
+
+  @Test func `shutdown can be asked for by many at once, and again`() async throws {
+    let group = try EventLoopGroup(count: 2)
+    await withTaskGroup { tasks in
+      for _ in 0..<20 { tasks.addTask { await group.shutdown() } }
+    }
     await group.shutdown()
   }
 }

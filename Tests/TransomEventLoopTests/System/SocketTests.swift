@@ -1,9 +1,6 @@
+import TestSupport
 import Testing
 import TransomEventLoop
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// One end of a pair of connected sockets, on a loop.
 private actor Peer {
@@ -67,11 +64,8 @@ struct SocketTests {
 
   init() throws {
     group = try EventLoopGroup(count: 2)
-    var pair: [CInt] = [0, 0]
-    let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue)
-    try #require(unsafe socketpair(AF_UNIX, type, 0, &pair) == 0)
     let loops = group.loops
-    ends = pair.enumerated().map { Peer($1, on: loops[$0]) }
+    ends = try socketPair().enumerated().map { Peer($1, on: loops[$0]) }
   }
 
   private func end() async throws {
@@ -111,7 +105,6 @@ struct SocketTests {
   @Test func `closing the socket ends a wait`() async throws {
     async let wake = ends[0].wait()
     await Task.yield()
-    try await Task.sleep(for: .milliseconds(1))
     try await ends[0].close()
     #expect([.closed, .ready].contains(try await wake))
     try await end()
