@@ -11,6 +11,7 @@ COPY Sources Sources
 COPY Tests Tests
 # With Swift's own libraries inside, the image below needs no Swift.
 RUN swift build -c release --product transom --static-swift-stdlib \
+      -Xswiftc -enforce-exclusivity=unchecked \
     && install -s .build/release/transom /usr/local/bin/transom
 
 FROM debian:bookworm-slim

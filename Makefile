@@ -3,6 +3,9 @@
 .PHONY: help run build test lint format bench docs deps clean
 
 SWIFT ?= swift
+# The released executable holds Swift's own libraries, and leaves out the checks for overlapping accesses to memory, which
+# every test makes: a tenth of the time that our own code takes.
+RELEASE = build -c release --product transom --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked
 # Passed on: make run ARGS="--listen 127.0.0.1:9000", make test ARGS="--filter HTTP",
 # make bench ARGS="--quick".
 ARGS ?=
@@ -14,7 +17,7 @@ run: build ## Build, and serve with a PostgreSQL of its own (or set DATABASE_URL
 	exec .build/release/transom serve $(ARGS)
 
 build: deps ## Build for release
-	$(SWIFT) build -c release --product transom
+	$(SWIFT) $(RELEASE)
 
 test: ## Run all tests, on private PostgreSQL servers that they make and remove
 	scripts/install-deps test
@@ -31,7 +34,7 @@ format: ## Format all Swift files in place
 
 bench: ## Measure the service against pgbench on this machine
 	scripts/install-deps bench
-	$(SWIFT) build -c release --product transom
+	$(SWIFT) $(RELEASE)
 	python3 Tests/Benchmarks/bench.py $(ARGS)
 
 docs: deps ## Make the documentation of the library TransomPostgres

@@ -69,6 +69,9 @@ package actor PostgresConnection {
   /// Whether an idle connection is as we left it: a server that goes away sends its reason or an end of stream.
   package var isQuiet: Bool { !isClosed && watch.isQuiet }
 
+  /// Whether every text comes as well-formed UTF-8: the database has an encoding, and nobody has changed ours.
+  package var sendsCheckedTexts: Bool { handle.hasEncoding && handle.isUTF8 }
+
   /// Calls `handler` on the loop when the server ends the connection while nobody uses it.
   package func onServerGone(_ handler: (@Sendable () -> Void)?) { watch.onHangUp(handler) }
 

@@ -47,6 +47,8 @@ final class PGConnectionHandle: @unchecked Sendable {
     }
     guard let pointer = unsafe pointer else { throw ConnectError(message: "out of memory") }
     unsafe self.pointer = unsafe pointer
+    let encoding = unsafe PQparameterStatus(pointer, "server_encoding")
+    hasEncoding = unsafe encoding.map { unsafe strcmp($0, "SQL_ASCII") != 0 } ?? false
     guard unsafe PQstatus(pointer) == CONNECTION_OK else { throw ConnectError(message: message) }
     _ = unsafe PQsetNoticeReceiver(pointer, { _, _ in }, nil)
     guard unsafe PQsetnonblocking(pointer, 1) == 0, unsafe PQenterPipelineMode(pointer) == 1 else {
@@ -67,6 +69,8 @@ final class PGConnectionHandle: @unchecked Sendable {
   var isBroken: Bool { unsafe PQstatus(pointer) != CONNECTION_OK }
   /// Whether texts go and come as UTF-8: SQL can change that (`SET client_encoding`).
   var isUTF8: Bool { unsafe PQclientEncoding(pointer) == Self.utf8 }
+  /// Whether the database has an encoding, in which the server keeps every text well-formed.
+  let hasEncoding: Bool
   private static let utf8 = unsafe pg_char_to_encoding("UTF8")
   var isIdle: Bool { unsafe PQtransactionStatus(pointer) == PQTRANS_IDLE }
 

@@ -38,6 +38,7 @@ struct TransactionRun {
         case .failed where isDeallocating: continue
         case .skipped where isDeallocating: continue
         case .result(let result):
+          writer.trustsJSON = connection.sendsCheckedTexts
           write(machine.succeeded(tagIsCommit: result.isCommit), result, &writer)
         case .failed(let error): machine.failed(error)
         case .skipped: machine.skipped()
@@ -136,10 +137,11 @@ struct TransactionRun {
     for row in 0..<result.rowCount {
       writer.beginRow()
       for column in 0..<columns {
-        if result.isNull(row: row, column: column) {
+        let value = result.value(row: row, column: column)
+        if value.isEmpty, result.isNull(row: row, column: column) {
           writer.null()
         } else {
-          writer.value(result.value(row: row, column: column))
+          writer.value(value)
         }
       }
       writer.endRow()

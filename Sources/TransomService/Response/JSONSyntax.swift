@@ -23,10 +23,13 @@ struct JSONSyntax {
   }
 
   private var open: [Container] = []
+  /// Whether every text passes, because somebody else has checked it.
+  var isTrusting = false
 
   init() {}
 
   mutating func isText(_ text: Span<UInt8>) -> Bool {
+    if isTrusting { return true }
     open.removeAll(keepingCapacity: true)
     var expectation = Expectation.value
     var index = 0

@@ -60,6 +60,12 @@ package struct ResultWriter {
   /// The size of the body so far, to be held against the response limit.
   package var byteCount: Int { json.bytes.count - base }
 
+  /// Whether json and jsonb are taken as the server checked them; if not, each is checked.
+  package var trustsJSON: Bool {
+    get { encoder.trustsJSON }
+    set { encoder.trustsJSON = newValue }
+  }
+
   /// The number of groups that are open.
   package var depth: Int { max(frames.count - 1, 0) }
 

@@ -7,6 +7,13 @@ package struct ValueEncoder {
   private var element: [UInt8] = []
   private var syntax = JSONSyntax()
 
+  /// Whether json and jsonb come as the server checked them: not if a client changed the encoding of its texts, or if
+  /// the database has none. Otherwise each is checked here.
+  package var trustsJSON: Bool {
+    get { syntax.isTrusting }
+    set { syntax.isTrusting = newValue }
+  }
+
   package init() {}
 
   /// Appends `opening` as it is, and one value that is not NULL.
