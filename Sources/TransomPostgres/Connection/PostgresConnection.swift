@@ -118,7 +118,7 @@ package actor PostgresConnection {
       pipeline.executeSent()
       return
     }
-    let name: String
+    let name: StatementCache.Name
     switch statements.lookUp(sql) {
     case .known(let known):
       name = known

@@ -83,12 +83,12 @@ final class PGConnectionHandle: @unchecked Sendable {
   // MARK: Sending
 
   /// Names a statement; the server infers the types of its parameters.
-  func sendPrepare(_ name: String, _ sql: String) -> Bool {
+  func sendPrepare(_ name: [CChar], _ sql: String) -> Bool {
     unsafe PQsendPrepare(pointer, name, sql, 0, nil) == 1
   }
 
   /// Runs a named statement; values go and come as text.
-  func sendPrepared(_ name: String, _ parameters: ParameterList, _ range: Range<Int>) -> Bool {
+  func sendPrepared(_ name: [CChar], _ parameters: ParameterList, _ range: Range<Int>) -> Bool {
     unsafe withAddresses(of: parameters, range) { values in
       unsafe PQsendQueryPrepared(pointer, name, CInt(range.count), values, nil, nil, 0) == 1
     }

@@ -2,13 +2,17 @@
 struct StatementCache {
   enum Lookup: Equatable {
     /// The server knows it, or will before it runs.
-    case known(name: String)
+    case known(name: Name)
     /// To be prepared under this name first.
-    case unknown(name: String, statement: Int)
+    case unknown(name: Name, statement: Int)
   }
+
+  /// A statement's name on the server, as C wants it: made once.
+  typealias Name = [CChar]
 
   private struct Entry {
     var statement: Int
+    var name: Name
     var lastUse: Int
     var isConfirmed: Bool
   }
@@ -33,13 +37,14 @@ struct StatementCache {
     uses += 1
     if let index = entries.index(forKey: sql) {
       entries.values[index].lastUse = uses
-      return .known(name: Self.name(entries.values[index].statement))
+      return .known(name: entries.values[index].name)
     }
     if entries.count >= capacity { evictLeastRecentlyUsed() }
     made += 1
-    entries[sql] = Entry(statement: made, lastUse: uses, isConfirmed: false)
+    let name = Self.name(made).utf8.map(CChar.init(bitPattern:)) + [0]
+    entries[sql] = Entry(statement: made, name: name, lastUse: uses, isConfirmed: false)
     texts[made] = sql
-    return .unknown(name: Self.name(made), statement: made)
+    return .unknown(name: name, statement: made)
   }
 
   mutating func confirm(_ statement: Int) {
