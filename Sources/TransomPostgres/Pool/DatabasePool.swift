@@ -8,6 +8,14 @@ package final class DatabasePool: Sendable {
     fileprivate let pool: ConnectionPool
   }
 
+  /// How many connections there are on all loops, and how many leases wait for one.
+  package struct Counts: Equatable, Sendable {
+    package var idle = 0
+    package var leased = 0
+    package var connecting = 0
+    package var waiting = 0
+  }
+
   private let pools: [ConnectionPool]
   private let board: PoolBoard
   /// How long a lease waits at most.
@@ -42,17 +50,8 @@ package final class DatabasePool: Sendable {
     let own = pools[index]
     if let connection = await own.leaseIdle() { return Lease(connection: connection, pool: own) }
     if let lease = await borrow(except: index) { return lease }
-    let deadline = min(deadline, .now + waitLimit)
-    while true {
-      switch try await own.waitForConnection(until: deadline) {
-      case .connection(let connection): return Lease(connection: connection, pool: own)
-      case .borrow(let other):
-        if let connection = await other.leaseIdle() {
-          return Lease(connection: connection, pool: other)
-        }
-      case .timedOut, .cancelled, .refused: throw .shuttingDown
-      }
-    }
+    let (connection, pool) = try await own.waitForConnection(until: min(deadline, .now + waitLimit))
+    return Lease(connection: connection, pool: pool)
   }
 
   private func borrow(except index: Int) async -> Lease? {
@@ -61,11 +60,28 @@ package final class DatabasePool: Sendable {
     return Lease(connection: connection, pool: other)
   }
 
-  /// Gives a connection back, whatever state it is in: the pool closes what cannot be used again.
+  /// Gives a connection back, once, whatever state it is in: the pool closes what cannot be used again.
   package func release(_ lease: Lease) async { await lease.pool.release(lease.connection) }
+
+  /// How many connections there are now.
+  package var counts: Counts {
+    get async {
+      var sum = Counts()
+      for pool in pools {
+        let counts = await pool.counts
+        sum.idle += counts.idle
+        sum.leased += counts.leased
+        sum.connecting += counts.connecting
+        sum.waiting += counts.waiting
+      }
+      return sum
+    }
+  }
 
   /// Closes idle connections, refuses who waits, and waits until every lease has come back.
   package func shutdown() async {
-    for pool in pools { await pool.shutdown() }
+    // No loop goes on while another one waits for its leases.
+    for pool in pools { await pool.beginShutdown() }
+    for pool in pools { await pool.waitUntilDrained() }
   }
 }

@@ -1,4 +1,4 @@
-/// The statements that the server has prepared for one connection, the least recently used last to stay.
+/// The statements that the server has prepared for one connection; the least recently used go first.
 struct StatementCache {
   enum Lookup: Equatable {
     /// The server knows it, or will before it runs.
@@ -35,7 +35,7 @@ struct StatementCache {
       entries.values[index].lastUse = uses
       return .known(name: Self.name(entries.values[index].statement))
     }
-    if entries.count >= capacity { evictLeastRecentlyUsed() }
+    if entries.count >= capacity { evict(entries.count - capacity + 1) }
     made += 1
     entries[sql] = Entry(statement: made, lastUse: uses, isConfirmed: false)
     texts[made] = sql
@@ -66,12 +66,23 @@ struct StatementCache {
     deallocations.isEmpty ? [] : exchange(&deallocations, with: [])
   }
 
-  /// What is on its way is left alone: it is not sure yet that the server will know it.
-  private mutating func evictLeastRecentlyUsed() {
+  /// Evicts what was not used for longest. What is on its way is left alone: it is not sure yet that the server will
+  /// know it. So one long pipeline can make the cache grow, and the next statements shrink it again.
+  private mutating func evict(_ excess: Int) {
     let confirmed = entries.lazy.filter { $0.value.isConfirmed }
-    guard let oldest = confirmed.min(by: { $0.value.lastUse < $1.value.lastUse }) else { return }
-    deallocations.append("DEALLOCATE \(Self.name(oldest.value.statement))")
-    texts[oldest.value.statement] = nil
-    entries[oldest.key] = nil
+    if excess == 1 {
+      guard let oldest = confirmed.min(by: { $0.value.lastUse < $1.value.lastUse }) else { return }
+      evict(oldest.key, oldest.value.statement)
+    } else {
+      for entry in confirmed.sorted(by: { $0.value.lastUse < $1.value.lastUse }).prefix(excess) {
+        evict(entry.key, entry.value.statement)
+      }
+    }
+  }
+
+  private mutating func evict(_ sql: String, _ statement: Int) {
+    deallocations.append("DEALLOCATE \(Self.name(statement))")
+    texts[statement] = nil
+    entries[sql] = nil
   }
 }
