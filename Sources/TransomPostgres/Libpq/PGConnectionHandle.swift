@@ -25,6 +25,7 @@ final class PGConnectionHandle: @unchecked Sendable {
   private var pointer: OpaquePointer?
   /// The addresses of a statement's parameters, reused.
   private var values: [UnsafePointer<CChar>?] = unsafe []
+  private var traceFile: UnsafeMutablePointer<FILE>?
 
   /// Connects, blocking: name look-up, TCP, TLS and authentication. Never on an event loop.
   ///
@@ -59,11 +60,15 @@ final class PGConnectionHandle: @unchecked Sendable {
   /// Closes the connection; afterwards every call fails.
   func finish() {
     unsafe PQfinish(exchange(&pointer, with: nil))
+    if let file = unsafe exchange(&traceFile, with: nil) { _ = unsafe fclose(file) }
   }
 
   var socket: CInt { unsafe PQsocket(pointer) }
   var processID: CInt { unsafe PQbackendPID(pointer) }
-  var usesTLS: Bool { unsafe PQsslInUse(pointer) != 0 }
+  /// By TLS or GSSAPI.
+  var isEncrypted: Bool {
+    unsafe PQsslInUse(pointer) != 0 || PQgssEncInUse(pointer) != 0
+  }
   var isBroken: Bool { unsafe PQstatus(pointer) != CONNECTION_OK }
   /// Whether texts go and come as UTF-8: SQL can change that (`SET client_encoding`).
   var isUTF8: Bool { unsafe PQclientEncoding(pointer) == Self.utf8 }
@@ -130,7 +135,11 @@ final class PGConnectionHandle: @unchecked Sendable {
 
   /// Writes every message to a file, as `PQtrace` does: to count round trips in tests.
   func trace(to path: String) {
-    guard let file = unsafe fopen(path, "w") else { return }
+    guard let file = unsafe fopen(path, "we") else { return }
+    if let before = unsafe exchange(&traceFile, with: file) {
+      unsafe PQuntrace(pointer)
+      _ = unsafe fclose(before)
+    }
     unsafe setvbuf(file, nil, _IOLBF, 0)
     unsafe PQtrace(pointer, file)
     unsafe PQsetTraceFlags(pointer, CInt(PQTRACE_SUPPRESS_TIMESTAMPS))
