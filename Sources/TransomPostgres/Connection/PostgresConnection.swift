@@ -13,15 +13,19 @@ package actor PostgresConnection {
   package nonisolated let openedAt: ContinuousClock.Instant
 
   private let handle: PGConnectionHandle
+  /// A descriptor of our own for libpq's socket. libpq closes its own as soon as it finds the connection broken,
+  /// and then its number may be another socket's, which the watch must not touch.
+  private var descriptor: FileDescriptor?
   private let watch: DescriptorWatch
+  private let isEncrypted: Bool
   private let preparesStatements: Bool
   private var pipeline = PipelineStateMachine()
   private var statements: StatementCache
   /// The last read may have left something in the socket: what the kernel reported is used up.
   private var mayHaveMore = false
+  /// The last read may have left something inside TLS, where the kernel does not see it.
+  private var mayHoldDecrypted = false
   private var hasUnsent = false
-  /// Whether the answer to what was sent last has begun to come.
-  private var hasRead = false
   private var isClosed = false
   private var failure: ConnectionError?
   /// How many bytes more may be received in this transaction.
@@ -31,39 +35,41 @@ package actor PostgresConnection {
   private var wasCancelled = false
 
   private init(
-    _ handle: PGConnectionHandle, _ watch: DescriptorWatch,
-    _ configuration: ConnectionConfiguration
-  ) {
-    loop = watch.loop
+    _ handle: PGConnectionHandle, _ configuration: ConnectionConfiguration, on loop: EventLoop
+  ) throws(SystemError) {
+    self.loop = loop
     self.handle = handle
-    self.watch = watch
+    let descriptor = try FileDescriptor(duplicating: handle.socket)
+    watch = try DescriptorWatch(descriptor.rawValue, on: loop)
+    self.descriptor = consume descriptor
     processID = handle.processID
-    openedAt = .now
+    openedAt = loop.now
+    isEncrypted = handle.isEncrypted
     preparesStatements = configuration.preparesStatements
     statements = StatementCache(capacity: configuration.preparedStatementLimit)
   }
 
   /// Connects, off the loop, and settles on it.
+  ///
+  /// - Throws: `ConnectError`, or `SystemError` if we have no descriptors left.
   package static func connect(
     _ configuration: ConnectionConfiguration, on loop: EventLoop
   ) async throws -> PostgresConnection {
     let handle = try await offLoop {
       Result { () throws(ConnectError) in try configuration.connect() }
     }.get()
-    let watch = try await loop.run { () throws(SystemError) in
-      try DescriptorWatch(handle.socket, on: loop)
+    return try await loop.run { () throws(SystemError) in
+      try PostgresConnection(handle, configuration, on: loop)
     }
-    return PostgresConnection(handle, watch, configuration)
   }
 
   // MARK: State
 
-  /// Whether the connection can take another transaction: all answered, none open, nothing broken, and the
-  /// client's encoding still ours.
+  /// Whether the connection can take another transaction: all answered, none open, nothing broken, the server
+  /// still there, and the client's encoding still ours.
   package var isReusable: Bool {
-    handle.isUTF8 && failure == nil && !isClosed && !wasCancelled && pipeline.isIdle
-      && handle.isIdle
-      && !handle.isBroken
+    failure == nil && !wasCancelled && pipeline.isIdle && handle.isIdle && !handle.isBroken
+      && !watch.hasHungUp && handle.isUTF8
   }
 
   /// Whether an idle connection is as we left it: a server that goes away sends its reason or an end of stream.
@@ -82,6 +88,7 @@ package actor PostgresConnection {
     failure = failure ?? .closed
     watch.close()
     handle.finish()
+    descriptor = nil
   }
 
   // MARK: Sending
@@ -97,10 +104,17 @@ package actor PostgresConnection {
 
   /// More than the buffers of both kernels hold: what can be on its way when a statement is cancelled.
   private static let onItsWay = 32 << 20
+  /// libpq asks for that much at least when it reads.
+  private static let leastRead = 8192
 
-  private func count(received bytes: Int) throws(ConnectionError) {
+  /// Takes what libpq has read off the budget; `waiting` bytes were there before.
+  ///
+  /// How much it took, nobody tells. It is counted what it took for certain, so that nothing below the limit is
+  /// refused; the rest is what came while it read.
+  private func count(readOf waiting: Int) throws(ConnectionError) {
     guard receiveBudget != .max else { return }
-    receiveBudget -= bytes
+    let certain = isEncrypted ? 0 : min(waiting, Self.leastRead)
+    receiveBudget -= waiting == certain ? certain : max(certain, waiting - watch.readableBytes)
     guard receiveBudget < 0 else { return }
     guard !receivedTooMuch else { throw fail(.resultTooLarge) }
     receivedTooMuch = true
@@ -118,7 +132,7 @@ package actor PostgresConnection {
       pipeline.executeSent()
       return
     }
-    let name: StatementCache.Name
+    let name: StatementName
     switch statements.lookUp(sql) {
     case .known(let known):
       name = known
@@ -148,10 +162,9 @@ package actor PostgresConnection {
     try checkUsable()
     try check(handle.sendSync())
     pipeline.syncSent()
+    // Whatever else comes of it is told by `next`: what the server said before it went away comes first.
     hasUnsent = handle.flush() == .pending
     if hasUnsent { watch.didFill() }
-    mayHaveMore = false
-    hasRead = false
   }
 
   /// Frees what the server still holds of statements that are no longer used. To be called between
@@ -164,8 +177,7 @@ package actor PostgresConnection {
     let commands = statements.takeDeallocations()
     guard !commands.isEmpty else { return false }
     for command in commands { try enqueueUnnamed(command) }
-    try check(handle.sendSync())
-    pipeline.syncSent()
+    try sync()
     return true
   }
 
@@ -175,10 +187,13 @@ package actor PostgresConnection {
   // MARK: Receiving
 
   /// What became of the next command; waits for it.
-  package func next() async throws(ConnectionError) -> PipelineEvent {
+  ///
+  /// If the task is cancelled meanwhile, so is what runs on the server, and its answer is waited for; unless
+  /// `isShielded`: then nothing happens, and the wait spares the cost of a cancellation handler.
+  package func next(isShielded: Bool = false) async throws(ConnectionError) -> PipelineEvent {
     while true {
       try checkUsable()
-      while handle.isBusy { try await receive() }
+      while handle.isBusy { try await receive(isShielded: isShielded) }
       guard let result = handle.nextResult() else {
         guard act(on: pipeline.received(.end)) else { throw fail(.outOfStep) }
         continue
@@ -191,7 +206,12 @@ package actor PostgresConnection {
         statements.forget(statement)
         return .failed(result.serverError)
       case .skip: return .skipped
-      case .synced: return .synced
+      case .synced:
+        if pipeline.isIdle { mayHaveMore = false }
+        return .synced
+      // A server that goes away says why, even where no command is left that could fail.
+      case .outOfStep where result.status == .fatalError:
+        throw fail(.lost(result.serverError.message))
       case let action: guard act(on: action) else { throw fail(.outOfStep) }
       }
     }
@@ -221,32 +241,54 @@ package actor PostgresConnection {
 
   /// Reads what is there, or waits for it; sends what is left over meanwhile, so that neither side waits for
   /// the other with full buffers.
-  private func receive() async throws(ConnectionError) {
+  private func receive(isShielded: Bool) async throws(ConnectionError) {
     if hasUnsent {
       switch handle.flush() {
       case .done: hasUnsent = false
       case .pending: watch.didFill()
       case .failed: throw fail(.lost(handle.message))
       }
+      // What cannot be sent makes libpq read, too: then what we wait for may be here already.
+      guard handle.isBusy else { return }
     }
-    if watch.isReadable || (mayHaveMore && watch.readableBytes > 0) {
-      watch.didDrain()
-      // The first read of an answer is small beside any limit, and for most answers the only one.
-      if hasRead { try count(received: watch.readableBytes) }
-      hasRead = true
-      // A TLS record of 16 KiB may be left inside TLS, where the kernel does not see it; libpq takes at least
-      // 8 KiB at a time.
-      for _ in 0..<(handle.usesTLS ? 3 : 1) {
-        guard handle.consumeInput() else { throw fail(.lost(handle.message)) }
-      }
+    if try read() { return }
+    // A cancelled task gets its answers as well: the server's, to the cancellation of what runs.
+    let isCancelled = !isShielded && Task.isCancelled
+    if isCancelled { cancelRunning() }
+    let isShielded = isShielded || isCancelled
+    let wake: Wake
+    if hasUnsent {
+      wake = await watch.readableOrWritable(isShielded: isShielded)
+    } else if isEncrypted {
+      // Whether bytes came that libpq has taken already, or part of, shows in the kernel's report alone.
+      watch.didFill()
+      wake = await watch.readableOrWritable(isShielded: isShielded)
+      mayHoldDecrypted = true
       mayHaveMore = true
-      return
+    } else {
+      wake = await watch.readable(isShielded: isShielded)
     }
-    mayHaveMore = false
-    let wake =
-      hasUnsent
-      ? await watch.readableOrWritable(isShielded: true) : await watch.readable(isShielded: true)
+    try checkUsable()
     if wake == .closed { throw fail(.closed) }
+  }
+
+  /// Lets libpq read once; false if there is nothing.
+  ///
+  /// It may leave something in the socket, or, as it reads less than a TLS record of 16 KiB, inside TLS. A read
+  /// while the socket is empty takes the rest of a record: only a read of new bytes can leave something there.
+  private func read() throws(ConnectionError) -> Bool {
+    guard watch.isReadable || mayHaveMore else { return false }
+    let waiting = watch.readableBytes
+    guard watch.isReadable || waiting > 0 || mayHoldDecrypted else {
+      mayHaveMore = false
+      return false
+    }
+    watch.didDrain()
+    guard handle.consumeInput() else { throw fail(.lost(handle.message)) }
+    mayHaveMore = true
+    mayHoldDecrypted = isEncrypted && waiting > 0
+    try count(readOf: waiting)
+    return true
   }
 
   // MARK: Cancelling
@@ -272,11 +314,9 @@ package actor PostgresConnection {
   }
 
   private func fail(_ error: ConnectionError) -> ConnectionError {
-    failure = failure ?? error
-    // libpq may have closed the socket already: its number may soon be another's, whose registration
-    // must not be taken for this one.
-    watch.close()
-    return error
+    let first = failure ?? error
+    failure = first
+    return first
   }
 
   /// Writes every message to a file, as libpq's `PQtrace` does: to count round trips in tests.

@@ -25,6 +25,7 @@ final class PGConnectionHandle: @unchecked Sendable {
   private var pointer: OpaquePointer?
   /// The addresses of a statement's parameters, reused.
   private var values: [UnsafePointer<CChar>?] = unsafe []
+  private var traceFile: UnsafeMutablePointer<FILE>?
 
   /// Connects, blocking: name look-up, TCP, TLS and authentication. Never on an event loop.
   ///
@@ -61,11 +62,15 @@ final class PGConnectionHandle: @unchecked Sendable {
   /// Closes the connection; afterwards every call fails.
   func finish() {
     unsafe PQfinish(exchange(&pointer, with: nil))
+    if let file = unsafe exchange(&traceFile, with: nil) { _ = unsafe fclose(file) }
   }
 
   var socket: CInt { unsafe PQsocket(pointer) }
   var processID: CInt { unsafe PQbackendPID(pointer) }
-  var usesTLS: Bool { unsafe PQsslInUse(pointer) != 0 }
+  /// By TLS or GSSAPI.
+  var isEncrypted: Bool {
+    unsafe PQsslInUse(pointer) != 0 || PQgssEncInUse(pointer) != 0
+  }
   var isBroken: Bool { unsafe PQstatus(pointer) != CONNECTION_OK }
   /// Whether texts go and come as UTF-8: SQL can change that (`SET client_encoding`).
   var isUTF8: Bool { unsafe PQclientEncoding(pointer) == Self.utf8 }
@@ -83,14 +88,16 @@ final class PGConnectionHandle: @unchecked Sendable {
   // MARK: Sending
 
   /// Names a statement; the server infers the types of its parameters.
-  func sendPrepare(_ name: [CChar], _ sql: String) -> Bool {
-    unsafe PQsendPrepare(pointer, name, sql, 0, nil) == 1
+  func sendPrepare(_ name: StatementName, _ sql: String) -> Bool {
+    unsafe PQsendPrepare(pointer, name.cString, sql, 0, nil) == 1
   }
 
   /// Runs a named statement; values go and come as text.
-  func sendPrepared(_ name: [CChar], _ parameters: ParameterList, _ range: Range<Int>) -> Bool {
+  func sendPrepared(_ name: StatementName, _ parameters: ParameterList, _ range: Range<Int>) -> Bool
+  {
     unsafe withAddresses(of: parameters, range) { values in
-      unsafe PQsendQueryPrepared(pointer, name, CInt(range.count), values, nil, nil, 0) == 1
+      unsafe PQsendQueryPrepared(
+        pointer, name.cString, CInt(range.count), values, nil, nil, 0) == 1
     }
   }
 
@@ -134,7 +141,11 @@ final class PGConnectionHandle: @unchecked Sendable {
 
   /// Writes every message to a file, as `PQtrace` does: to count round trips in tests.
   func trace(to path: String) {
-    guard let file = unsafe fopen(path, "w") else { return }
+    guard let file = unsafe fopen(path, "we") else { return }
+    if let before = unsafe exchange(&traceFile, with: file) {
+      unsafe PQuntrace(pointer)
+      _ = unsafe fclose(before)
+    }
     unsafe setvbuf(file, nil, _IOLBF, 0)
     unsafe PQtrace(pointer, file)
     unsafe PQsetTraceFlags(pointer, CInt(PQTRACE_SUPPRESS_TIMESTAMPS))

@@ -1,15 +1,17 @@
 internal import TransomEventLoop
 
 /// One event loop's connections to one database: performs what `PoolStateMachine` decides.
+///
+/// The pool and its connections live on one loop, so nothing but waiting suspends: between what the state machine
+/// says and what is done nobody else gets a turn.
 actor ConnectionPool {
   typealias ConnectionID = PoolStateMachine.ConnectionID
   typealias WaiterID = PoolStateMachine.WaiterID
 
   /// How a wait ended.
   enum Grant: Sendable {
-    case connection(PostgresConnection)
-    /// This pool of another loop has an idle one, if nobody is faster.
-    case borrow(from: ConnectionPool)
+    /// A connection, and the pool that it belongs to: another loop's if that lent it.
+    case connection(PostgresConnection, of: ConnectionPool)
     case timedOut
     case cancelled
     case refused
@@ -27,15 +29,14 @@ actor ConnectionPool {
   private let connectionConfiguration: ConnectionConfiguration
   private let poolConfiguration: PoolConfiguration
   private let board: PoolBoard
+  private var published = PoolBoard.Entry()
   private var state: PoolStateMachine
   private var connections: [ConnectionID: PostgresConnection] = [:]
   private var identifiers: [ObjectIdentifier: ConnectionID] = [:]
   private var waiters: [WaiterID: Waiter] = [:]
-  /// What waiters got before their continuation was there: a suspension may come in between.
-  private var early: [WaiterID: Grant] = [:]
   private var made = 0
   private var lastFailure: String?
-  private var emptied: [CheckedContinuation<Void, Never>] = []
+  private var drained: [CheckedContinuation<Void, Never>] = []
 
   init(
     index: Int, on loop: EventLoop, maximum: Int, _ connection: ConnectionConfiguration,
@@ -52,75 +53,67 @@ actor ConnectionPool {
   // MARK: Leasing
 
   /// An idle connection whose server is still there.
-  func leaseIdle() async -> PostgresConnection? {
+  func leaseIdle() -> PostgresConnection? {
     while let id = state.leaseIdle() {
-      board.setIdle(state.idleCount, at: index)
-      guard let connection = connections[id] else { continue }
-      if await connection.isQuiet { return connection }
-      await discard(id, connection)
+      publish()
+      guard let connection = connections[id] else { preconditionFailure("has no connection") }
+      if connection.assumeIsolated({ $0.isQuiet }) { return connection }
+      place(id, connection, state.released(id, isReusable: false, at: loop.now))
     }
     return nil
   }
 
-  /// Waits in line for a connection of this pool.
+  /// Waits in line for a connection, of this pool or of one that lends it.
   ///
-  /// A wait that is not cancellable spares its task two hops through the global executor, which a cancellation
-  /// handler costs.
+  /// A wait that is not cancellable spares its task the cost of a cancellation handler.
   func waitForConnection(
     until deadline: ContinuousClock.Instant, isCancellable: Bool = true
-  ) async throws(LeaseError) -> Grant {
+  ) async throws(LeaseError) -> (connection: PostgresConnection, pool: ConnectionPool) {
     made += 1
-    let waiter = WaiterID(number: made)
-    switch state.lease(for: waiter, at: loop.now) {
-    case .refused: throw .shuttingDown
-    case .granted(let id):
-      board.setIdle(state.idleCount, at: index)
-      if let connection = connections[id] { return .connection(connection) }
-      throw .shuttingDown
-    case .wait(let connect):
-      if connect { open() }
-    }
-    return try await wait(waiter, until: deadline, isCancellable: isCancellable)
-  }
-
-  private func wait(
-    _ waiter: WaiterID, until deadline: ContinuousClock.Instant, isCancellable: Bool
-  ) async throws(LeaseError) -> Grant {
-    board.setWaiting(state.waiterCount, at: index)
-    let grant: Grant
-    if isCancellable {
-      grant = await withTaskCancellationHandler {
-        await suspend(waiter, until: deadline)
-      } onCancel: {
-        loop.execute { [weak self] in self?.assumeIsolated { $0.leave(waiter, .cancelled) } }
-      }
-    } else {
-      grant = await suspend(waiter, until: deadline)
-    }
-    switch grant {
-    case .connection: return grant
-    case .borrow: return grant
+    switch await wait(WaiterID(number: made), until: deadline, isCancellable) {
+    case .connection(let connection, let pool): return (connection, pool)
     case .cancelled: throw .cancelled
     case .refused: throw .shuttingDown
     case .timedOut:
-      if state.openCount == 0, let lastFailure { throw .unreachable(lastFailure) }
-      throw .poolExhausted
+      // With nothing open, nobody keeps us waiting but the server.
+      guard state.openCount == 0 else { throw .poolExhausted }
+      throw .unreachable(lastFailure ?? "the server does not answer")
     }
   }
 
-  private func suspend(
-    _ waiter: WaiterID, until deadline: ContinuousClock.Instant
+  private func wait(
+    _ waiter: WaiterID, until deadline: ContinuousClock.Instant, _ isCancellable: Bool
   ) async -> Grant {
-    await withCheckedContinuation { continuation in
-      if let grant = early.removeValue(forKey: waiter) {
-        continuation.resume(returning: grant)
-        return
-      }
-      let timer = loop.schedule(at: deadline) { [weak self] in
-        self?.assumeIsolated { $0.leave(waiter, .timedOut) }
-      }
-      waiters[waiter] = Waiter(continuation: continuation, timer: timer)
+    guard isCancellable else {
+      return await withCheckedContinuation { begin(waiter, $0, until: deadline) }
     }
+    return await withTaskCancellationHandler {
+      await withCheckedContinuation { begin(waiter, $0, until: deadline) }
+    } onCancel: {
+      // In a later turn of the loop, when the wait has surely begun.
+      loop.execute { [weak self] in self?.assumeIsolated { $0.leave(waiter, .cancelled) } }
+    }
+  }
+
+  private func begin(
+    _ waiter: WaiterID, _ continuation: CheckedContinuation<Grant, Never>,
+    until deadline: ContinuousClock.Instant
+  ) {
+    if let connection = leaseIdle() {
+      continuation.resume(returning: .connection(connection, of: self))
+      return
+    }
+    guard case .wait(let connect) = state.waiterCame(waiter, at: loop.now) else {
+      continuation.resume(returning: .refused)
+      return
+    }
+    let timer = loop.schedule(at: deadline) { [weak self] in
+      self?.assumeIsolated { $0.leave(waiter, .timedOut) }
+    }
+    waiters[waiter] = Waiter(continuation: continuation, timer: timer)
+    publish()
+    if connect { open() }
+    askNeighbours()
   }
 
   private func leave(_ waiter: WaiterID, _ grant: Grant) {
@@ -129,26 +122,21 @@ actor ConnectionPool {
   }
 
   private func resume(_ waiter: WaiterID, _ grant: Grant) {
-    board.setWaiting(state.waiterCount, at: index)
+    publish()
     guard let entry = waiters.removeValue(forKey: waiter) else {
-      early[waiter] = grant
-      return
+      preconditionFailure("a waiter without a continuation")
     }
     loop.cancel(entry.timer)
     entry.continuation.resume(returning: grant)
   }
 
-  /// Sends the first waiter to another loop's pool that has an idle connection.
-  func offer(from other: ConnectionPool) {
-    guard let waiter = state.firstWaiter, state.waiterLeft(waiter) else { return }
-    resume(waiter, .borrow(from: other))
-  }
-
   /// Takes a connection back, whatever its state.
-  func release(_ connection: PostgresConnection) async {
-    guard let id = identifiers[ObjectIdentifier(connection)] else { return }
-    let isReusable = await connection.isReusable && !isTooOld(id, connection)
-    await place(id, connection, state.released(id, isReusable: isReusable, at: loop.now))
+  func release(_ connection: PostgresConnection) {
+    guard let id = identifiers[ObjectIdentifier(connection)] else {
+      preconditionFailure("a connection was released that is not the pool's")
+    }
+    let isReusable = connection.assumeIsolated { $0.isReusable } && !isTooOld(id, connection)
+    place(id, connection, state.released(id, isReusable: isReusable, at: loop.now))
   }
 
   private func isTooOld(_ id: ConnectionID, _ connection: PostgresConnection) -> Bool {
@@ -159,85 +147,145 @@ actor ConnectionPool {
 
   private func place(
     _ id: ConnectionID, _ connection: PostgresConnection, _ placement: PoolStateMachine.Placement
-  ) async {
+  ) {
     switch placement {
     case .grant(let waiter):
-      resume(waiter, .connection(connection))
+      resume(waiter, .connection(connection, of: self))
     case .park:
-      board.setIdle(state.idleCount, at: index)
-      board.offerIdle(of: self, at: index)
+      publish()
+      if let neighbour = board.poolWithWaiters(except: index) { lend(to: neighbour) }
     case .close(let connect):
-      await forget(id, connection)
+      forget(id, connection)
       if connect { open() }
     }
   }
 
-  private func discard(_ id: ConnectionID, _ connection: PostgresConnection) async {
-    await place(id, connection, state.released(id, isReusable: false, at: loop.now))
-  }
-
-  private func forget(_ id: ConnectionID, _ connection: PostgresConnection) async {
+  private func forget(_ id: ConnectionID, _ connection: PostgresConnection) {
     connections[id] = nil
     identifiers[ObjectIdentifier(connection)] = nil
-    await connection.close()
-    if state.isShutDown, state.isEmpty {
-      for waiter in exchange(&emptied, with: []) { waiter.resume() }
+    connection.assumeIsolated { $0.close() }
+    publish()
+    if state.isDrained {
+      for waiter in exchange(&drained, with: []) { waiter.resume() }
     }
+  }
+
+  /// Tells the other pools what has changed.
+  private func publish() {
+    let entry = PoolBoard.Entry(
+      idle: state.idleCount, waiting: state.waiterCount, hasRoom: state.hasRoom)
+    guard entry != published else { return }
+    board.publish(entry, instead: published, at: index)
+    published = entry
+  }
+
+  // MARK: Lending
+
+  /// For a waiter that our own connections do not suffice for.
+  private func askNeighbours() {
+    guard !askForIdle(), !state.hasRoom, state.waiterCount > state.connectingCount,
+      let other = board.poolWithRoom(except: index)
+    else { return }
+    other.loop.execute { other.assumeIsolated { $0.openForNeighbour() } }
+  }
+
+  @discardableResult
+  private func askForIdle() -> Bool {
+    guard state.waiterCount > 0, let other = board.poolWithIdle(except: index) else { return false }
+    other.loop.execute { other.assumeIsolated { $0.lend(to: self) } }
+    return true
+  }
+
+  /// Sends an idle connection to another loop's first waiter.
+  private func lend(to neighbour: ConnectionPool) {
+    if let connection = leaseIdle() {
+      neighbour.loop.execute { neighbour.assumeIsolated { $0.take(connection, from: self) } }
+    } else {
+      // Somebody was faster: a third pool may have one.
+      neighbour.loop.execute { neighbour.assumeIsolated { _ = $0.askForIdle() } }
+    }
+  }
+
+  private func take(_ connection: PostgresConnection, from lender: ConnectionPool) {
+    if let waiter = state.neighbourLent() {
+      resume(waiter, .connection(connection, of: lender))
+    } else {
+      lender.loop.execute { lender.assumeIsolated { $0.release(connection) } }
+    }
+  }
+
+  /// Makes a connection that will be idle here, and so be lent.
+  private func openForNeighbour() {
+    guard state.beginConnectingForNeighbour() else { return }
+    open()
   }
 
   // MARK: Connecting
 
+  /// Makes the connection that the state machine has counted, and more if it wants more.
   private func open() {
-    Task(executorPreference: loop) { await self.connect() }
-    if state.beginConnecting(at: loop.now) { open() }
+    Task { await connect() }
+    while state.beginConnecting(at: loop.now) { Task { await connect() } }
+    publish()
   }
 
   private func connect() async {
     do {
-      let connection = try await PostgresConnection.connect(connectionConfiguration, on: loop)
-      made += 1
-      let id = ConnectionID(number: made)
-      connections[id] = connection
-      identifiers[ObjectIdentifier(connection)] = id
-      await connection.onServerGone { [weak self] in
-        self?.assumeIsolated { $0.serverGone(id) }
-      }
-      await place(id, connection, state.connected(id))
-      // After a failure connections are made one at a time: the others may follow now.
-      if state.beginConnecting(at: loop.now) { open() }
+      settle(try await PostgresConnection.connect(connectionConfiguration, on: loop))
     } catch {
       lastFailure = String(describing: error)
       let retry = state.connectFailed(at: loop.now, jitter: .random(in: 0...1))
-      _ = loop.schedule(at: retry) { [weak self] in self?.assumeIsolated { $0.retryDue() } }
+      _ = loop.schedule(at: retry) { [weak self] in self?.assumeIsolated { $0.openMore() } }
+      publish()
     }
   }
 
-  private func retryDue() {
+  private func settle(_ connection: PostgresConnection) {
+    made += 1
+    let id = ConnectionID(number: made)
+    connections[id] = connection
+    identifiers[ObjectIdentifier(connection)] = id
+    lastFailure = nil
+    connection.assumeIsolated {
+      $0.onServerGone { [weak self] in self?.assumeIsolated { $0.serverGone(id) } }
+    }
+    place(id, connection, state.connected(id))
+    // After a failure connections are made one at a time: the others may follow now.
+    openMore()
+  }
+
+  private func openMore() {
     if state.beginConnecting(at: loop.now) { open() }
   }
 
   private func serverGone(_ id: ConnectionID) {
-    // A leased connection's user sees it by itself.
+    // A leased connection is found unusable when it comes back.
     guard let connection = connections[id], state.idleLost(id) else { return }
-    board.setIdle(state.idleCount, at: index)
-    Task(executorPreference: loop) { await self.forget(id, connection) }
+    forget(id, connection)
   }
 
   // MARK: Shutdown
 
-  /// Closes what is idle, refuses who waits, and waits until every lease has come back.
-  func shutdown() async {
+  /// Closes what is idle, and refuses whoever waits or comes.
+  func beginShutdown() {
     let (close, refuse) = state.shutDown()
     for waiter in refuse { resume(waiter, .refused) }
     for id in close {
-      if let connection = connections[id] { await self.forget(id, connection) }
+      if let connection = connections[id] { forget(id, connection) }
     }
-    guard !state.isEmpty else { return }
-    await withCheckedContinuation { emptied.append($0) }
+    publish()
   }
 
-  /// How many connections are idle, leased or being made.
-  var counts: (idle: Int, open: Int, connecting: Int, waiting: Int) {
-    (state.idleCount, state.openCount, state.connectingCount, state.waiterCount)
+  /// Waits until every lease has come back after `beginShutdown`.
+  func waitUntilDrained() async {
+    guard !state.isDrained else { return }
+    await withCheckedContinuation { drained.append($0) }
+  }
+
+  /// How many connections there are, and how many wait for one.
+  var counts: DatabasePool.Counts {
+    DatabasePool.Counts(
+      idle: state.idleCount, leased: state.openCount - state.idleCount,
+      connecting: state.connectingCount, waiting: state.waiterCount)
   }
 }

@@ -8,6 +8,14 @@ package final class DatabasePool: Sendable {
     fileprivate let pool: ConnectionPool
   }
 
+  /// How many connections there are on all loops, and how many leases wait for one.
+  package struct Counts: Equatable, Sendable {
+    package var idle = 0
+    package var leased = 0
+    package var connecting = 0
+    package var waiting = 0
+  }
+
   private let pools: [ConnectionPool]
   private let board: PoolBoard
   /// How long a lease waits at most.
@@ -35,24 +43,16 @@ package final class DatabasePool: Sendable {
   /// A connection of the loop's own pool if one is idle, else another loop's idle one, else in line.
   ///
   /// `index` is the loop that the caller is on. The wait ends at `deadline` or the pool's own wait limit,
-  /// whichever is sooner, or if `isCancellable`, with its task's cancellation; then the error tells whether the pool was busy or the server unreachable.
+  /// whichever is sooner; then the error tells whether the pool was busy or the server unreachable.
   package func lease(
     onLoop index: Int, until deadline: ContinuousClock.Instant, isCancellable: Bool = true
   ) async throws(LeaseError) -> Lease {
     let own = pools[index]
     if let connection = await own.leaseIdle() { return Lease(connection: connection, pool: own) }
     if let lease = await borrow(except: index) { return lease }
-    let deadline = min(deadline, .now + waitLimit)
-    while true {
-      switch try await own.waitForConnection(until: deadline, isCancellable: isCancellable) {
-      case .connection(let connection): return Lease(connection: connection, pool: own)
-      case .borrow(let other):
-        if let connection = await other.leaseIdle() {
-          return Lease(connection: connection, pool: other)
-        }
-      case .timedOut, .cancelled, .refused: throw .shuttingDown
-      }
-    }
+    let (connection, pool) = try await own.waitForConnection(
+      until: min(deadline, .now + waitLimit), isCancellable: isCancellable)
+    return Lease(connection: connection, pool: pool)
   }
 
   private func borrow(except index: Int) async -> Lease? {
@@ -61,11 +61,28 @@ package final class DatabasePool: Sendable {
     return Lease(connection: connection, pool: other)
   }
 
-  /// Gives a connection back, whatever state it is in: the pool closes what cannot be used again.
+  /// Gives a connection back, once, whatever state it is in: the pool closes what cannot be used again.
   package func release(_ lease: Lease) async { await lease.pool.release(lease.connection) }
+
+  /// How many connections there are now.
+  package var counts: Counts {
+    get async {
+      var sum = Counts()
+      for pool in pools {
+        let counts = await pool.counts
+        sum.idle += counts.idle
+        sum.leased += counts.leased
+        sum.connecting += counts.connecting
+        sum.waiting += counts.waiting
+      }
+      return sum
+    }
+  }
 
   /// Closes idle connections, refuses who waits, and waits until every lease has come back.
   package func shutdown() async {
-    for pool in pools { await pool.shutdown() }
+    // No loop goes on while another one waits for its leases.
+    for pool in pools { await pool.beginShutdown() }
+    for pool in pools { await pool.waitUntilDrained() }
   }
 }

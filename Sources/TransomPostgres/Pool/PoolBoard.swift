@@ -1,49 +1,67 @@
 internal import Synchronization
 internal import TransomEventLoop
 
-/// What the pools of one database tell each other across their loops: who has something idle, who has waiters.
+/// What the pools of one database tell each other across their loops: who has something idle, who has waiters, who
+/// has room for more.
 ///
-/// A hint only: whoever acts on it asks the other pool itself.
+/// Hints only: whoever acts on one asks the other pool itself. None is missed, because every pool first writes what
+/// it has and then reads what the others want, and the other way round.
 final class PoolBoard: Sendable {
-  private final class Entry: Sendable {
-    let idle = Atomic(0)
-    let waiting = Atomic(0)
+  struct Entry: Equatable {
+    var idle = 0
+    var waiting = 0
+    var hasRoom = true
   }
 
-  private let entries: [Entry]
+  private final class Place: Sendable {
+    let idle = Atomic(0)
+    let waiting = Atomic(0)
+    let hasRoom = Atomic(true)
+  }
+
+  private let places: [Place]
   private let totalWaiting = Atomic(0)
   private let pools = Mutex<[ConnectionPool]>([])
 
-  init(count: Int) { entries = (0..<count).map { _ in Entry() } }
+  init(count: Int) { places = (0..<count).map { _ in Place() } }
 
   func register(_ pools: [ConnectionPool]) { self.pools.withLock { $0 = pools } }
 
-  func setIdle(_ count: Int, at index: Int) {
-    entries[index].idle.store(count, ordering: .sequentiallyConsistent)
+  /// Writes what has changed of a pool.
+  func publish(_ entry: Entry, instead before: Entry, at index: Int) {
+    let place = places[index]
+    if entry.idle != before.idle { place.idle.store(entry.idle, ordering: .sequentiallyConsistent) }
+    if entry.waiting != before.waiting {
+      place.waiting.store(entry.waiting, ordering: .sequentiallyConsistent)
+      totalWaiting.add(entry.waiting - before.waiting, ordering: .sequentiallyConsistent)
+    }
+    if entry.hasRoom != before.hasRoom {
+      place.hasRoom.store(entry.hasRoom, ordering: .sequentiallyConsistent)
+    }
   }
 
-  func setWaiting(_ count: Int, at index: Int) {
-    let before = entries[index].waiting.exchange(count, ordering: .sequentiallyConsistent)
-    totalWaiting.add(count - before, ordering: .sequentiallyConsistent)
-  }
-
-  /// The pool of another loop that has an idle connection.
+  /// A pool of another loop that has an idle connection.
   func poolWithIdle(except index: Int) -> ConnectionPool? {
-    for other in entries.indices
-    where other != index && entries[other].idle.load(ordering: .sequentiallyConsistent) > 0 {
-      return pools.withLock { $0[other] }
+    pool(except: index) { $0.idle.load(ordering: .sequentiallyConsistent) > 0 }
+  }
+
+  /// A pool of another loop that may make one more connection.
+  func poolWithRoom(except index: Int) -> ConnectionPool? {
+    pool(except: index) { $0.hasRoom.load(ordering: .sequentiallyConsistent) }
+  }
+
+  /// A pool of another loop that has waiters.
+  func poolWithWaiters(except index: Int) -> ConnectionPool? {
+    guard totalWaiting.load(ordering: .sequentiallyConsistent) > 0 else { return nil }
+    return pool(except: index) { $0.waiting.load(ordering: .sequentiallyConsistent) > 0 }
+  }
+
+  private func pool(except index: Int, where isWanted: (Place) -> Bool) -> ConnectionPool? {
+    // Each begins with its next neighbour, so that not all turn to the first.
+    for step in 1..<max(1, places.count) {
+      let other = (index + step) % places.count
+      if isWanted(places[other]) { return pools.withLock { $0[other] } }
     }
     return nil
-  }
-
-  /// Tells a pool with waiters that this one has an idle connection.
-  func offerIdle(of pool: ConnectionPool, at index: Int) {
-    guard totalWaiting.load(ordering: .sequentiallyConsistent) > 0 else { return }
-    for other in entries.indices
-    where other != index && entries[other].waiting.load(ordering: .sequentiallyConsistent) > 0 {
-      let neighbour = pools.withLock { $0[other] }
-      neighbour.loop.execute { neighbour.assumeIsolated { $0.offer(from: pool) } }
-      return
-    }
   }
 }

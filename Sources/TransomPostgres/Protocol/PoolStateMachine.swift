@@ -4,9 +4,9 @@ internal import DequeModule
 ///
 /// Rules of this file:
 /// 1. `openCount` = idle + leased; `openCount + connectingCount` never exceeds `maximum`.
-/// 2. Connections are made only for waiters: no more at once than there are waiters, and one at a time after
-///    a failure, no sooner than the back-off allows.
-/// 3. Waiters are served in the order in which they came.
+/// 2. Connections are made only for waiters, ours or a neighbour's: no more at once than there are waiters, and one
+///    at a time after a failure, no sooner than the back-off allows.
+/// 3. Waiters are served in the order in which they came, and nobody waits while a connection is idle.
 struct PoolStateMachine {
   struct ConnectionID: Hashable, Sendable { var number: Int }
   struct WaiterID: Hashable, Sendable { var number: Int }
@@ -17,8 +17,7 @@ struct PoolStateMachine {
     var backoffLimit: Duration = .seconds(5)
   }
 
-  enum Lease: Equatable {
-    case granted(ConnectionID)
+  enum Arrival: Equatable {
     /// Wait, and open a connection meanwhile if `connect`.
     case wait(connect: Bool)
     /// The pool is shut down.
@@ -47,8 +46,10 @@ struct PoolStateMachine {
   var idleCount: Int { idle.count }
   var waiterCount: Int { waiters.count }
   var openCount: Int { idle.count + leased.count }
-  var isEmpty: Bool { openCount == 0 && connectingCount == 0 }
-  var firstWaiter: WaiterID? { waiters.first }
+  /// Whether one more connection may be made.
+  var hasRoom: Bool { !isShutDown && openCount + connectingCount < configuration.maximum }
+  /// Whether every lease has come back after the shutdown. Whoever still connects is not waited for.
+  var isDrained: Bool { isShutDown && openCount == 0 }
 
   // MARK: Leasing
 
@@ -59,9 +60,10 @@ struct PoolStateMachine {
     return connection
   }
 
-  mutating func lease(for waiter: WaiterID, at now: ContinuousClock.Instant) -> Lease {
+  /// Somebody wants a connection while none is idle.
+  mutating func waiterCame(_ waiter: WaiterID, at now: ContinuousClock.Instant) -> Arrival {
     guard !isShutDown else { return .refused }
-    if let connection = leaseIdle() { return .granted(connection) }
+    precondition(idle.isEmpty, "nobody waits while a connection is idle")
     waiters.append(waiter)
     return .wait(connect: beginConnecting(at: now))
   }
@@ -73,11 +75,15 @@ struct PoolStateMachine {
     return true
   }
 
+  /// A neighbour lends a connection: whom to; nil if nobody waits any more.
+  mutating func neighbourLent() -> WaiterID? { waiters.popFirst() }
+
   /// A lease ended. `isReusable`: nothing of it is left on the connection.
   mutating func released(
     _ connection: ConnectionID, isReusable: Bool, at now: ContinuousClock.Instant
   ) -> Placement {
-    leased.remove(connection)
+    // Two users of one connection would mix their transactions.
+    precondition(leased.remove(connection) != nil, "a connection was released that was not leased")
     guard isReusable, !isShutDown else { return .close(connect: beginConnecting(at: now)) }
     return place(connection)
   }
@@ -113,6 +119,8 @@ struct PoolStateMachine {
     at now: ContinuousClock.Instant, jitter: Double
   ) -> ContinuousClock.Instant {
     connectingCount -= 1
+    // Attempts that were under way together fail together: that is one failure.
+    if let retryAt, now < retryAt { return retryAt }
     failures += 1
     let exponential = configuration.backoffBase * (1 << min(failures - 1, 16))
     let delay = min(exponential, configuration.backoffLimit) * (0.5 + jitter / 2)
@@ -123,12 +131,17 @@ struct PoolStateMachine {
 
   /// Whether to open one more connection now; to be asked after each event until it says no.
   mutating func beginConnecting(at now: ContinuousClock.Instant) -> Bool {
-    guard !isShutDown, connectingCount < waiters.count,
-      openCount + connectingCount < configuration.maximum
-    else { return false }
+    guard hasRoom, connectingCount < waiters.count else { return false }
     if failures > 0 {
       guard connectingCount == 0, retryAt.map({ $0 <= now }) ?? true else { return false }
     }
+    connectingCount += 1
+    return true
+  }
+
+  /// Whether to open one more connection for a neighbour's waiter, whose own pool has no room.
+  mutating func beginConnectingForNeighbour() -> Bool {
+    guard hasRoom, failures == 0 else { return false }
     connectingCount += 1
     return true
   }

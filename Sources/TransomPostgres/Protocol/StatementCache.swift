@@ -1,18 +1,15 @@
-/// The statements that the server has prepared for one connection, the least recently used last to stay.
+/// The statements that the server has prepared for one connection; the least recently used go first.
 struct StatementCache {
   enum Lookup: Equatable {
     /// The server knows it, or will before it runs.
-    case known(name: Name)
+    case known(name: StatementName)
     /// To be prepared under this name first.
-    case unknown(name: Name, statement: Int)
+    case unknown(name: StatementName, statement: Int)
   }
-
-  /// A statement's name on the server, as C wants it: made once.
-  typealias Name = [CChar]
 
   private struct Entry {
     var statement: Int
-    var name: Name
+    var name: StatementName
     var lastUse: Int
     var isConfirmed: Bool
   }
@@ -39,9 +36,9 @@ struct StatementCache {
       entries.values[index].lastUse = uses
       return .known(name: entries.values[index].name)
     }
-    if entries.count >= capacity { evictLeastRecentlyUsed() }
+    if entries.count >= capacity { evict(entries.count - capacity + 1) }
     made += 1
-    let name = Self.name(made).utf8.map(CChar.init(bitPattern:)) + [0]
+    let name = StatementName(Self.name(made))
     entries[sql] = Entry(statement: made, name: name, lastUse: uses, isConfirmed: false)
     texts[made] = sql
     return .unknown(name: name, statement: made)
@@ -71,12 +68,33 @@ struct StatementCache {
     deallocations.isEmpty ? [] : exchange(&deallocations, with: [])
   }
 
-  /// What is on its way is left alone: it is not sure yet that the server will know it.
-  private mutating func evictLeastRecentlyUsed() {
+  /// Evicts what was not used for longest. What is on its way is left alone: it is not sure yet that the server will
+  /// know it. So one long pipeline can make the cache grow, and the next statements shrink it again.
+  private mutating func evict(_ excess: Int) {
     let confirmed = entries.lazy.filter { $0.value.isConfirmed }
-    guard let oldest = confirmed.min(by: { $0.value.lastUse < $1.value.lastUse }) else { return }
-    deallocations.append("DEALLOCATE \(Self.name(oldest.value.statement))")
-    texts[oldest.value.statement] = nil
-    entries[oldest.key] = nil
+    if excess == 1 {
+      guard let oldest = confirmed.min(by: { $0.value.lastUse < $1.value.lastUse }) else { return }
+      evict(oldest.key, oldest.value.statement)
+    } else {
+      for entry in confirmed.sorted(by: { $0.value.lastUse < $1.value.lastUse }).prefix(excess) {
+        evict(entry.key, entry.value.statement)
+      }
+    }
   }
+
+  private mutating func evict(_ sql: String, _ statement: Int) {
+    deallocations.append("DEALLOCATE \(Self.name(statement))")
+    texts[statement] = nil
+    entries[sql] = nil
+  }
+}
+
+/// A statement's name on the server, as C wants it: made once, so that using it allocates nothing.
+struct StatementName: Hashable, ExpressibleByStringLiteral {
+  /// The name, with the NUL that ends it.
+  let cString: [CChar]
+
+  init(_ name: String) { cString = name.utf8.map(CChar.init(bitPattern:)) + [0] }
+
+  init(stringLiteral name: String) { self.init(name) }
 }

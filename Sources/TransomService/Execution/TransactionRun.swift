@@ -32,7 +32,8 @@ struct TransactionRun {
       var isDeallocating = try connection.enqueueDeallocations()
       try send(machine.first, on: connection)
       while true {
-        switch try await connection.next() {
+        // Ended early by `Interruption` alone.
+        switch try await connection.next(isShielded: true) {
         case .synced where isDeallocating: isDeallocating = false
         case .result where isDeallocating: continue
         case .failed where isDeallocating: continue
