@@ -53,20 +53,17 @@ struct TransactionRun {
         }
       }
     } catch {
-      return .lost(error, mayBeStored: mayBeStored(machine), machine.currentFailure)
+      switch machine.fateIfLost {
+      case .ended(let outcome): return .finished(outcome)
+      case .notStored: return .lost(error, mayBeStored: false, machine.currentFailure)
+      case .unknown: return .lost(error, mayBeStored: true, machine.currentFailure)
+      }
     }
   }
 
   private func mayRecover(after failure: PlanStateMachine.Failure?) -> Bool {
     guard let failure else { return true }
     return interruption.reason == nil && !replays(failure.error)
-  }
-
-  /// After a fatal error that stands before the COMMIT's answer, the COMMIT was surely not carried out.
-  private func mayBeStored(_ machine: PlanStateMachine) -> Bool {
-    guard machine.commitIsOnItsWay, !plan.isReadOnly else { return false }
-    guard let failure = machine.currentFailure else { return true }
-    return failure.step == .end
   }
 
   private func problem(_ failure: PlanStateMachine.Failure) -> Problem {
