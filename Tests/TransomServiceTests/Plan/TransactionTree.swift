@@ -14,7 +14,7 @@ struct TransactionTree: Sendable {
     /// Stores what COMMIT refuses.
     case poison = "insert into child values ($1)"
     case divide = "select $1 / 0"
-    case violate = "insert into t values (- $1)"
+    case violate = "insert into t values (-1 - $1::int)"
     case babble = "selec $1"
 
     /// The SQLSTATE that it fails with; nil if it does not.
@@ -140,6 +140,7 @@ struct TreeGenerator {
   private var random: SeededGenerator
   /// Whether commands of Transom's own fail, too, which takes a simulated server.
   private let hasFaults: Bool
+  /// Never begins anew: each statement has a number of its own.
   private var statements = 0
   private var groups = 0
 
@@ -149,7 +150,7 @@ struct TreeGenerator {
   }
 
   mutating func next() -> TransactionTree {
-    (statements, groups) = (0, 0)
+    groups = 0
     var tree = TransactionTree()
     tree.isDryRun = chance(8)
     // How often a statement fails: never in some, often in others.
