@@ -107,8 +107,10 @@ let package = Package(
       dependencies: ["TransomEventLoop", "TransomPostgres", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
-      name: "TransomServiceTests", dependencies: ["TransomService", "TestSupport"],
-      swiftSettings: strict),
+      name: "TransomServiceTests",
+      dependencies: [
+        "TransomCluster", "TransomEventLoop", "TransomPostgres", "TransomService", "TestSupport",
+      ], swiftSettings: strict),
     .testTarget(
       name: "TransomClusterTests", dependencies: ["TransomCluster", "TestSupport"],
       swiftSettings: strict),

@@ -296,9 +296,9 @@ package actor PostgresConnection {
   /// Asks the server to cancel what runs on this connection. The answer comes through `next`, like any error.
   ///
   /// The request may still reach the server after the statement that it was meant for, so the connection is
-  /// not reusable afterwards.
+  /// not reusable afterwards; or before it, which does nothing, so it may be repeated.
   package func cancelRunning() {
-    guard !isClosed, !wasCancelled, let cancel = handle.cancelHandle() else { return }
+    guard !isClosed, let cancel = handle.cancelHandle() else { return }
     wasCancelled = true
     cancelOffLoop(cancel)
   }

@@ -19,6 +19,7 @@ package final class Interruption: Sendable {
 
   /// How long a server may take to answer a cancellation.
   private static let grace = Duration.seconds(5)
+  private static let firstPause = Duration.milliseconds(50)
 
   private let state = Mutex(State())
 
@@ -41,11 +42,25 @@ package final class Interruption: Sendable {
     }
     guard let connection else { return }
     connection.loop.execute { [self] in
-      guard isAttached(connection) else { return }
-      connection.assumeIsolated { $0.cancelRunning() }
-      _ = connection.loop.schedule(at: connection.loop.now + Self.grace) { [self] in
-        if isAttached(connection) { connection.assumeIsolated { $0.close() } }
-      }
+      cancel(connection, until: connection.loop.now + Self.grace, again: Self.firstPause)
+    }
+  }
+
+  /// A cancellation that arrives while nothing runs yet is lost: the commands may still be on their way
+  /// (PostgreSQL manual, 34.7). So it is repeated, ever more seldom.
+  private func cancel(
+    _ connection: PostgresConnection, until deadline: ContinuousClock.Instant,
+    again pause: Duration
+  ) {
+    guard isAttached(connection) else { return }
+    let now = connection.loop.now
+    guard now < deadline else {
+      connection.assumeIsolated { $0.close() }
+      return
+    }
+    connection.assumeIsolated { $0.cancelRunning() }
+    _ = connection.loop.schedule(at: min(now + pause, deadline)) { [self] in
+      cancel(connection, until: deadline, again: pause * 2)
     }
   }
 

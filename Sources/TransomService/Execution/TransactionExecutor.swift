@@ -93,19 +93,45 @@ package actor TransactionExecutor {
     /// Statements that PostgreSQL had prepared and that no longer fit the catalogue are replaced once.
     var hasRenewedStatements = false
 
-    var mayReplay: Bool { attempts < maxAttempts && interruption.reason == nil }
+    /// Renewing is our own affair: it happens whatever number of attempts the client allowed.
+    var mayReplay: Bool {
+      attempts - (hasRenewedStatements ? 1 : 0) < maxAttempts && interruption.reason == nil
+    }
   }
 
-  /// Runs the transaction once. Nil: it was rolled back and is to be run again.
+  /// Runs the transaction on a connection. Nil: it was rolled back and is to be run again.
   private func attempt(_ job: inout Job) async throws(ServiceError) -> [UInt8]? {
     let lease = try await lease(job)
-    if job.interruption.reason != nil {
-      await job.database.release(lease)
-      throw timedOut(job)
-    }
     let connection = lease.connection
-    job.attempts += 1
     var writer = idleWriters.popLast() ?? ResultWriter()
+    defer { if idleWriters.count < Self.keptWriters { idleWriters.append(writer) } }
+    var ending = await run(&job, &writer, on: connection)
+    if hasStaleStatement(ending, job) {
+      job.hasRenewedStatements = true
+      await connection.forgetStatements()
+      // On the same connection: the next one's statements may be out of date, too.
+      job.buffer = writer.discard()
+      ending = await run(&job, &writer, on: connection)
+    }
+    let receivedTooMuch = await connection.receivedTooMuch
+    await job.database.release(lease)
+
+    switch ending {
+    case .finished(.committed), .finished(.dryRunRolledBack):
+      return writer.finish()
+    case .finished(let outcome) where shouldReplay(outcome, job):
+      job.buffer = writer.discard()
+      return nil
+    case .finished, .lost, .notBegun:
+      _ = writer.discard()
+      throw error(for: ending, job, receivedTooMuch: receivedTooMuch)
+    }
+  }
+
+  private func run(
+    _ job: inout Job, _ writer: inout ResultWriter, on connection: PostgresConnection
+  ) async -> TransactionRun.Ending {
+    job.attempts += 1
     let (mayReplay, mayRenew) = (job.mayReplay, !job.hasRenewedStatements)
     let run = TransactionRun(
       plan: job.plan, types: types, rowFormat: job.request.rowFormat,
@@ -115,29 +141,12 @@ package actor TransactionExecutor {
     let buffer = exchange(&job.buffer, with: [])
     let ending = await run.attempt(number: job.attempts, &writer, into: buffer, on: connection)
     job.interruption.attach(nil)
-    let receivedTooMuch = await connection.receivedTooMuch
-    let renews = renewsStatements(after: ending, job)
-    if renews {
-      job.hasRenewedStatements = true
-      await connection.forgetStatements()
-    }
-    await job.database.release(lease)
-
-    defer { if idleWriters.count < Self.keptWriters { idleWriters.append(writer) } }
-    switch ending {
-    case .finished(.committed), .finished(.dryRunRolledBack):
-      return writer.finish()
-    case .finished(let outcome) where renews || shouldReplay(outcome, job):
-      job.buffer = writer.discard()
-      return nil
-    case .finished, .lost:
-      _ = writer.discard()
-      throw error(for: ending, job, receivedTooMuch: receivedTooMuch)
-    }
+    if case .notBegun = ending { job.attempts -= 1 }
+    return ending
   }
 
   private func lease(_ job: Job) async throws(ServiceError) -> DatabasePool.Lease {
-    if job.interruption.reason == .timedOut { throw timedOut(job) }
+    if job.interruption.reason != nil { throw timedOut(job) }
     do {
       return try await job.database.lease(
         onLoop: loopIndex, until: job.deadline, isCancellable: false)
@@ -168,8 +177,8 @@ package actor TransactionExecutor {
     }
   }
 
-  /// Renewing is our own affair: it happens whatever number of attempts the client allowed.
-  private func renewsStatements(after ending: TransactionRun.Ending, _ job: Job) -> Bool {
+  /// Whether the statements are to be prepared anew, and everything is to be run again.
+  private func hasStaleStatement(_ ending: TransactionRun.Ending, _ job: Job) -> Bool {
     guard case .finished(.rolledBack(let failure)) = ending else { return false }
     return failure.error.isStaleStatement && !job.hasRenewedStatements
       && job.interruption.reason == nil
@@ -195,14 +204,19 @@ package actor TransactionExecutor {
         detail: "PostgreSQL answered COMMIT with ROLLBACK although no statement had failed",
         outcome: .rolledBack)
     case .finished(.commitRefused(let error)):
-      return .commitFailed(error)
+      return cancelled(error, at: nil, job, receivedTooMuch: receivedTooMuch)
+        ?? .commitFailed(error)
     case .finished(.rolledBack(let failure)):
       return failed(failure, job, receivedTooMuch: receivedTooMuch)
     case .lost(let error, mayBeStored: false, let failure):
       if let failure { return failed(failure, job, receivedTooMuch: receivedTooMuch) }
+      if receivedTooMuch { return .resultTooLarge(pointer: nil, limit: limits.response) }
+      if job.interruption.reason != nil { return timedOut(job) }
       return .connectionLost(pointer: nil, detail: error.description)
     case .lost(_, mayBeStored: true, _):
       return .commitInDoubt(transactionID: nil)
+    case .notBegun:
+      return timedOut(job)
     }
   }
 
@@ -210,14 +224,18 @@ package actor TransactionExecutor {
     _ failure: PlanStateMachine.Failure, _ job: Job, receivedTooMuch: Bool
   ) -> ServiceError {
     let pointer = failure.step.flatMap(job.plan.pointer(of:))
-    if failure.error.sqlState == .queryCanceled {
-      if receivedTooMuch { return .resultTooLarge(pointer: pointer, limit: limits.response) }
-      if job.interruption.reason != nil {
-        return .timedOut(
-          pointer: pointer, milliseconds: job.timeout.milliseconds, started: true)
-      }
-    }
-    return .statementFailed(pointer: pointer, failure.error)
+    return cancelled(failure.error, at: pointer, job, receivedTooMuch: receivedTooMuch)
+      ?? .statementFailed(pointer: pointer, failure.error)
+  }
+
+  /// Why a command was cancelled; nil if it was not, or not by us.
+  private func cancelled(
+    _ error: ServerError, at pointer: String?, _ job: Job, receivedTooMuch: Bool
+  ) -> ServiceError? {
+    guard error.sqlState == .queryCanceled else { return nil }
+    if receivedTooMuch { return .resultTooLarge(pointer: pointer, limit: limits.response) }
+    guard job.interruption.reason != nil else { return nil }
+    return .timedOut(pointer: pointer, milliseconds: job.timeout.milliseconds, started: true)
   }
 }
 

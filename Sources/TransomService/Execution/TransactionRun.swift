@@ -8,6 +8,8 @@ struct TransactionRun {
     case finished(PlanStateMachine.Outcome)
     /// The connection failed. Unless `mayBeStored`, it is certain that nothing is stored.
     case lost(ConnectionError, mayBeStored: Bool, PlanStateMachine.Failure?)
+    /// It was interrupted before anything was sent.
+    case notBegun
   }
 
   let plan: TransactionPlan
@@ -27,6 +29,8 @@ struct TransactionRun {
     writer.begin(
       dryRun: plan.isDryRun, attempts: number,
       rows: rowFormat == .objects ? .objects : .arrays, into: buffer)
+    // On the connection's loop: an interruption from now on finds something to cancel.
+    guard interruption.reason == nil else { return .notBegun }
     do {
       connection.limitReceiving(to: responseLimit)
       var isDeallocating = try connection.enqueueDeallocations()
@@ -44,7 +48,7 @@ struct TransactionRun {
         case .failed(let error): machine.failed(error)
         case .skipped: machine.skipped()
         case .synced:
-          switch machine.synced(mayRecover: mayRecover(after: machine.currentFailure)) {
+          switch machine.synced(mayRecover: mayRecover(after: machine.currentFailure, connection)) {
           case .finished(let outcome): return .finished(outcome)
           case .rollback: try send(.rollback, on: connection)
           case .recover(let pipeline, let failure, let depth):
@@ -54,20 +58,19 @@ struct TransactionRun {
         }
       }
     } catch {
-      return .lost(error, mayBeStored: mayBeStored(machine), machine.currentFailure)
+      switch machine.fateIfLost {
+      case .ended(let outcome): return .finished(outcome)
+      case .notStored: return .lost(error, mayBeStored: false, machine.currentFailure)
+      case .unknown: return .lost(error, mayBeStored: true, machine.currentFailure)
+      }
     }
   }
 
-  private func mayRecover(after failure: PlanStateMachine.Failure?) -> Bool {
+  private func mayRecover(
+    after failure: PlanStateMachine.Failure?, _ connection: isolated PostgresConnection
+  ) -> Bool {
     guard let failure else { return true }
-    return interruption.reason == nil && !replays(failure.error)
-  }
-
-  /// After a fatal error that stands before the COMMIT's answer, the COMMIT was surely not carried out.
-  private func mayBeStored(_ machine: PlanStateMachine) -> Bool {
-    guard machine.commitIsOnItsWay, !plan.isReadOnly else { return false }
-    guard let failure = machine.currentFailure else { return true }
-    return failure.step == .end
+    return interruption.reason == nil && !connection.receivedTooMuch && !replays(failure.error)
   }
 
   private func problem(_ failure: PlanStateMachine.Failure) -> Problem {

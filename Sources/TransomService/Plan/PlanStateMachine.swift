@@ -43,6 +43,11 @@ package struct PlanStateMachine: Sendable {
     /// The step that failed; nil for a command of ours that undoes a group.
     package var step: TransactionPlan.Step?
     package var error: ServerError
+
+    package init(step: TransactionPlan.Step?, error: ServerError) {
+      self.step = step
+      self.error = error
+    }
   }
 
   /// How the transaction ended. Nothing is stored but in the first case.
@@ -54,6 +59,15 @@ package struct PlanStateMachine: Sendable {
     case commitRefused(ServerError)
     /// COMMIT was answered with ROLLBACK, although nothing had failed.
     case rolledBackSilently
+  }
+
+  /// What is known of a transaction whose connection is lost.
+  package enum Fate: Equatable, Sendable {
+    /// The end was answered: all is known.
+    case ended(Outcome)
+    case notStored
+    /// COMMIT is on its way, and may be carried out.
+    case unknown
   }
 
   private let plan: TransactionPlan
@@ -76,12 +90,13 @@ package struct PlanStateMachine: Sendable {
   /// The failure that has been reported and not been dealt with.
   package var currentFailure: Failure? { failure ?? fatal }
 
-  /// Whether the pipeline that is on its way ends in a COMMIT: then a lost connection leaves it in doubt.
-  package var commitIsOnItsWay: Bool {
-    switch pipeline {
-    case .run, .recover: !plan.isDryRun && ended == nil
-    case .rollback: false
-    }
+  /// What is stored if the connection is lost now.
+  package var fateIfLost: Fate {
+    if let ended { return .ended(ended) }
+    guard pipeline != .rollback, !plan.isDryRun, !plan.isReadOnly else { return .notStored }
+    guard let failure else { return .unknown }
+    // The server skips what stands behind an error. One at COMMIT may come from after it was carried out.
+    return failure.step == .end ? .unknown : .notStored
   }
 
   // MARK: Answers

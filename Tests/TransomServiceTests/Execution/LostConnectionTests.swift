@@ -1,0 +1,175 @@
+import Glibc
+import Synchronization
+import TestSupport
+import Testing
+import TransomCluster
+import TransomPostgres
+import TransomService
+
+/// That no answer is wrong about what is stored, wherever the connection ends.
+@Suite struct LostConnectionTests {
+  private static let waiting = """
+    {"statements": [{"sql": "insert into t values (1)"},
+      {"sql": "select pg_advisory_xact_lock(1)"}, {"sql": "insert into t values (2)"}]}
+    """
+
+  /// Runs a transaction up to lock 1, has its server process ended, and returns the problem.
+  private static func ending(
+    _ document: String, _ harness: ExecutorHarness, _ database: TestDatabase,
+    _ end: (_ backend: Int32) async throws -> Void
+  ) async throws -> Problem {
+    let backend = try await harness.backend()
+    async let failure = harness.failure(of: document)
+    try await database.waitForLockWaiters(1)
+    try await end(backend)
+    return try #require(try await failure?.problem)
+  }
+
+  @Test func `a server process that is told to end has rolled back, and says so`() async throws {
+    try await withExecutor { harness, database in
+      try await database.query(TransactionTree.schema)
+      try await withSideConnection(database) { side in
+        try await side.hold(1)
+        let problem = try await Self.ending(Self.waiting, harness, database) {
+          try await database.query("select pg_terminate_backend(\($0))")
+        }
+        #expect(problem.outcome == .rolledBack && problem.retryable)
+        #expect(problem.status == 503)
+        #expect(problem.serverError?.sqlState == "57P01")
+        #expect(problem.statement == "/statements/1")
+        try await side.letGo()
+      }
+      #expect(try await database.value("select count(*) from t") == "0")
+      _ = try await harness.execute(Self.waiting)
+      #expect(try await database.value("select count(*) from t") == "2")
+    }
+  }
+
+  @Test(arguments: [
+    ("", "commit-in-doubt", Outcome.unknown),
+    // Nothing of these is ever stored.
+    (#""dry_run": true,"#, "connection-lost", .rolledBack),
+  ])
+  func `a server process that is killed leaves the doubt that there is`(
+    _ fields: String, _ code: String, _ outcome: Outcome
+  ) async throws {
+    // All of the server's processes end with it.
+    let cluster = try await PrivateCluster.start(.temporary(settings: TestCluster.settings))
+    try await withDatabase(in: cluster) { database in
+      try await withExecutor(for: database) { _ in
+      } _: { harness in
+        try await database.query(TransactionTree.schema)
+        let side = try await SideConnection(database)
+        try await side.hold(1)
+        let document = Self.waiting.replacing(#"{"statements""#, with: #"{\#(fields) "statements""#)
+        let problem = try await Self.ending(document, harness, database) { kill($0, SIGKILL) }
+        await side.close()
+        #expect(problem.code == code && problem.outcome == outcome)
+        #expect(problem.status == 503)
+        try await eventually("the service works again") {
+          (try? await harness.execute(Self.waiting)) != nil
+        }
+        #expect(try await database.value("select count(*) from t") == "2")
+      }
+    }
+    try await cluster.stop()
+  }
+
+  /// Each row's number, and what its transaction's client was told.
+  private final class Claims: Sendable {
+    let told = Mutex<[Int: Outcome]>([:])
+  }
+
+  /// One row, in two round trips if a group fails before it.
+  private static func document(_ number: Int, failingGroup: Bool) -> String {
+    let group = #"{"savepoint": [{"sql": "select 1/0"}], "on_error": "continue"},"#
+    return """
+      {"timeout_ms": 10000, "statements": [\(failingGroup ? group : "")
+        {"sql": "insert into t values ($1)", "params": [\(number)]}, {"sql": "select 7"}]}
+      """
+  }
+
+  @Test(arguments: [false, true], [FaultProxy.Ending.close, .reset])
+  func `wherever the answer is cut off, nothing is told that is not so`(
+    _ failingGroup: Bool, _ ending: FaultProxy.Ending
+  ) async throws {
+    try await Self.sweep(.toClient, failingGroup, ending)
+  }
+
+  @Test(arguments: [false, true])
+  func `wherever the commands are cut off, nothing is told that is not so`(
+    _ failingGroup: Bool
+  ) async throws {
+    try await Self.sweep(.toServer, failingGroup, .close)
+  }
+
+  /// Cuts the line after 1, 2, 3, … bytes, up to where the transaction gets through.
+  private static func sweep(
+    _ direction: FaultProxy.Direction, _ failingGroup: Bool, _ ending: FaultProxy.Ending
+  ) async throws {
+    try await withDatabase { database in
+      try await database.query(TransactionTree.schema)
+      let claims = Claims()
+      // Side by side, each with a line of its own.
+      try await withThrowingTaskGroup { tasks in
+        for worker in 1...4 {
+          tasks.addTask {
+            try await Self.sweep(
+              direction, failingGroup, ending, from: worker, by: 4, database, claims)
+          }
+        }
+        try await tasks.waitForAll()
+      }
+      try await database.waitForQuiet()
+      let rows = try await database.query("select n from t where n < 1000000")
+      let stored = Set(rows.compactMap { $0[0].flatMap { Int($0) } })
+      let told = claims.told.withLock { $0 }
+      for (number, outcome) in told {
+        switch outcome {
+        case .committed: #expect(stored.contains(number), "cut after \(number) bytes")
+        case .rolledBack, .notStarted:
+          #expect(!stored.contains(number), "cut after \(number) bytes")
+        case .unknown: break
+        }
+      }
+      #expect(stored.count == rows.count)
+      // Stored and not stored came up, in numbers.
+      #expect(stored.count > 1 && stored.isStrictSubset(of: told.keys))
+      #expect(told.count > 100)
+    }
+  }
+
+  private static func sweep(
+    _ direction: FaultProxy.Direction, _ failingGroup: Bool, _ ending: FaultProxy.Ending,
+    from first: Int, by step: Int, _ database: TestDatabase, _ claims: Claims
+  ) async throws {
+    let proxy = try FaultProxy.start(before: database.cluster)
+    defer { proxy.stop() }
+    try await withExecutor(for: database) {
+      $0.connectionString = proxy.connectionString(database: database.name)
+    } _: { harness in
+      let spare = 1_000_000 * first
+      var number = first
+      var isWhole = false
+      while !isWhole {
+        // A new connection knows the statements by then.
+        _ = try await harness.execute(document(spare + number, failingGroup: failingGroup))
+        let before = proxy.bytesPassed(direction)
+        proxy.cut(after: number, direction, by: ending)
+        let outcome = try await outcome(of: document(number, failingGroup: failingGroup), harness)
+        // More bytes were allowed than there are.
+        isWhole = proxy.bytesPassed(direction) - before < number
+        proxy.pass()
+        claims.told.withLock { $0[number] = outcome }
+        if isWhole { #expect(outcome == .committed) }
+        number += step
+      }
+    }
+  }
+
+  private static func outcome(
+    of document: String, _ harness: ExecutorHarness
+  ) async throws -> Outcome {
+    try await harness.failure(of: document)?.problem.outcome ?? .committed
+  }
+}

@@ -1,0 +1,112 @@
+import Testing
+import TransomPostgres
+import TransomService
+
+/// A plan's commands, in order.
+private func sql(_ plan: TransactionPlan) -> [String] { plan.steps.map(plan.sql(of:)) }
+
+@Suite struct TransactionPlanTests {
+  @Test func `groups are savepoints named by their depth, around their items`() throws {
+    let plan = TransactionPlan(
+      try decode(
+        """
+        {"statements": [{"sql": "a"},
+          {"savepoint": [{"sql": "b"}, {"savepoint": [{"sql": "c"}], "on_error": "continue"}]},
+          {"savepoint": []}, {"sql": "d"}]}
+        """))
+    #expect(
+      sql(plan) == [
+        "BEGIN", "a", "SAVEPOINT transom_1", "b", "SAVEPOINT transom_2", "c",
+        "RELEASE SAVEPOINT transom_2", "RELEASE SAVEPOINT transom_1", "SAVEPOINT transom_1",
+        "RELEASE SAVEPOINT transom_1", "d", "COMMIT",
+      ])
+    #expect(plan.groups.map(\.depth) == [1, 2, 1])
+    #expect(plan.groups.map(\.continuesOnError) == [false, true, false])
+    #expect(plan.groups.map { sql(plan)[$0.next] } == ["SAVEPOINT transom_1", sql(plan)[7], "d"])
+    #expect(plan.rollbackSQL(of: 1) == "ROLLBACK TO SAVEPOINT transom_2")
+  }
+
+  @Test func `each step has the pointer of what it came from`() throws {
+    let plan = TransactionPlan(
+      try decode(
+        """
+        {"role": "r", "settings": {"a.b": "1", "~/x": "2"}, "statements": [{"sql": "a"},
+          {"savepoint": [{"sql": "b"}, {"savepoint": [{"sql": "c"}]}]}, {"sql": "d"}]}
+        """))
+    #expect(
+      plan.steps.map(plan.pointer(of:)) == [
+        nil, "/role", "/settings/a.b", "/settings/~0~1x", "/statements/0", "/statements/1",
+        "/statements/1/savepoint/0", "/statements/1/savepoint/1",
+        "/statements/1/savepoint/1/savepoint/0", "/statements/1/savepoint/1", "/statements/1",
+        "/statements/2", nil,
+      ])
+  }
+
+  @Test func `a savepoint runs in the group around it, its release inside`() throws {
+    let plan = TransactionPlan(
+      try decode(#"{"statements": [{"savepoint": [{"savepoint": [{"sql": "a"}]}]}]}"#))
+    #expect(plan.steps.map(plan.group(of:)) == [nil, nil, 0, 1, 1, 0, nil])
+  }
+
+  @Test(arguments: [
+    ("", "BEGIN", "COMMIT"),
+    (#""isolation": "read_committed","#, "BEGIN ISOLATION LEVEL READ COMMITTED", "COMMIT"),
+    (#""isolation": "repeatable_read","#, "BEGIN ISOLATION LEVEL REPEATABLE READ", "COMMIT"),
+    (
+      #""isolation": "serializable", "read_only": true, "deferrable": true,"#,
+      "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY DEFERRABLE", "COMMIT"
+    ),
+    (#""dry_run": true,"#, "BEGIN", "ROLLBACK"),
+  ])
+  func `BEGIN says what is asked for, and a dry run ends in ROLLBACK`(
+    _ fields: String, _ begin: String, _ end: String
+  ) throws {
+    let plan = TransactionPlan(try decode(#"{\#(fields) "statements": []}"#))
+    #expect(sql(plan).first == begin)
+    #expect(sql(plan).last == end)
+  }
+
+  @Test func `role and settings are parameters, never text of a command`() throws {
+    let plan = TransactionPlan(
+      try decode(
+        """
+        {"role": "it's", "settings": {"a.b": "1; drop table t", "c.d": ""},
+         "statements": [{"sql": "a", "params": [1, null]}, {"sql": "b", "params": ["x"]}]}
+        """))
+    let parameters = plan.steps.map { step in
+      plan.parameters(of: step).map { plan.parameters.text(at: $0) }
+    }
+    #expect(
+      parameters == [
+        [], ["it's"], ["a.b", "1; drop table t"], ["c.d", ""], ["1", nil], ["x"], [],
+      ])
+    #expect(!sql(plan).joined().contains("it's"))
+  }
+
+  @Test func `a read-only transaction has its snapshot before anything of the client's`() throws {
+    let plan = TransactionPlan(
+      try decode(#"{"read_only": true, "role": "r", "statements": [{"sql": "a"}]}"#))
+    #expect(plan.steps == [.begin, .snapshot, .role, .statement(0), .end])
+  }
+
+  @Test func `groups nest to depth 64`() throws {
+    let open = String(repeating: #"{"savepoint":["#, count: 64)
+    let close = String(repeating: "]}", count: 64)
+    let plan = TransactionPlan(try decode("{\"statements\":[\(open){\"sql\":\"a\"}\(close)]}"))
+    #expect(plan.steps.count == 2 + 2 * 64 + 1)
+    #expect(sql(plan)[64] == "SAVEPOINT transom_64")
+    #expect(
+      plan.pointer(of: .statement(0))
+        == "/statements/0" + String(repeating: "/savepoint/0", count: 64))
+  }
+
+  @Test func `only commands of Transom's own are transaction control`() throws {
+    let plan = TransactionPlan(
+      try decode(
+        #"{"role": "r", "settings": {"a": "b"}, "read_only": true, "#
+          + #""statements": [{"savepoint": [{"sql": "a"}]}]}"#))
+    #expect(
+      plan.steps.map(\.isTransactionControl)
+        == [true, false, false, false, true, false, true, true])
+  }
+}
