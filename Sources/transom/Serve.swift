@@ -1,5 +1,6 @@
 import ArgumentParser
 import FoundationEssentials
+import Glibc
 import Logging
 import ServiceLifecycle
 import TransomCluster
@@ -150,7 +151,10 @@ private struct Host: Service {
   func run() async throws {
     let showsExample = showsExample
     try await service.run { addresses in
-      if showsExample, let address = addresses.first { print(Self.example(address)) }
+      guard showsExample, let address = addresses.first else { return }
+      print(Self.example(address))
+      // Into a pipe or a file, such as a container's log, it would wait for the end otherwise.
+      fflush(nil)
     }
   }
 
