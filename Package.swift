@@ -115,6 +115,7 @@ let package = Package(
       name: "TransomClusterTests", dependencies: ["TransomCluster", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
-      name: "IntegrationTests", dependencies: ["TestSupport"], swiftSettings: strict),
+      name: "IntegrationTests", dependencies: ["TestSupport", "TransomCluster"],
+      swiftSettings: strict),
   ]
 )

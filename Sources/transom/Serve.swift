@@ -1,5 +1,6 @@
 import ArgumentParser
 import FoundationEssentials
+import Glibc
 import Logging
 import ServiceLifecycle
 import TransomCluster
@@ -81,14 +82,15 @@ struct Serve: AsyncParsableCommand {
     guard let text = logLevel ?? settings.logLevel else { return .info }
     guard let level = Logger.Level(rawValue: text) else {
       throw SettingError(
-        "log level", text, allowed: Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))
+        "log-level", text, allowed: Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))
     }
     return level
   }
 
   /// Without keys only this machine may reach the service.
   private func checkAddresses(_ configuration: ServiceConfiguration, _ settings: Settings) throws {
-    guard let address = try configuration.publicAddresses().first else { return }
+    let addresses = try Settings.check("listen") { try configuration.publicAddresses() }
+    guard let address = addresses.first else { return }
     if try allowUnauthenticated || settings.flag("allow.unauthenticated") == true { return }
     throw SettingError(
       "listen", address,
@@ -107,6 +109,7 @@ struct Serve: AsyncParsableCommand {
     var configuration = ServiceConfiguration(
       databases: ["default": database],
       loops: loops ?? ProcessInfo.processInfo.activeProcessorCount)
+    try Settings.check("database-url", database.validate)
     configuration.listen = [listen ?? settings.listen ?? "127.0.0.1:8080"]
     try readLimits(settings, &configuration.limits)
     return configuration
@@ -150,7 +153,10 @@ private struct Host: Service {
   func run() async throws {
     let showsExample = showsExample
     try await service.run { addresses in
-      if showsExample, let address = addresses.first { print(Self.example(address)) }
+      guard showsExample, let address = addresses.first else { return }
+      print(Self.example(address))
+      // Into a pipe or a file, such as a container's log, it would wait for the end otherwise.
+      fflush(nil)
     }
   }
 

@@ -7,6 +7,11 @@ struct SettingError: Error, CustomStringConvertible {
   init(_ setting: String, _ value: String, allowed: String) {
     description = "\(setting) is \"\(value)\"; allowed is \(allowed)"
   }
+
+  /// Names the setting that whoever used it complained of.
+  init(_ setting: String, _ reason: any Error) {
+    description = "\(setting): \(reason)"
+  }
 }
 
 /// The settings from the environment, which the command line's flags override.
@@ -52,6 +57,13 @@ struct Settings {
         name, text, allowed: "a whole number from \(range.lowerBound) to \(range.upperBound)")
     }
     return number
+  }
+
+  /// What `use` makes of a setting; its error if it cannot use it, with the setting's name.
+  static func check<Result>(
+    _ name: String, _ use: () throws -> Result
+  ) throws(SettingError) -> Result {
+    do { return try use() } catch { throw SettingError(name, error) }
   }
 
   private static func variable(_ key: String) -> String {

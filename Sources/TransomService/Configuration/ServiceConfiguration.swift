@@ -16,6 +16,11 @@ package struct ServiceConfiguration: Sendable {
     package var preparesStatements = true
 
     package init(url: String) { self.url = url }
+
+    /// Checks the URL without connecting.
+    ///
+    /// - Throws: libpq's words for what is wrong.
+    package func validate() throws { try connection.validate() }
   }
 
   /// What a request may take. Sizes are in bytes.

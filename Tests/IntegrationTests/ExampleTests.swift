@@ -1,0 +1,97 @@
+import FoundationEssentials
+import Glibc
+import TestSupport
+import Testing
+import TransomCluster
+
+/// The first example of the README, which is the one that `transom serve` prints: run as it stands,
+/// by programs that are not ours.
+@Suite(.timeLimit(.minutes(2))) struct ExampleTests {
+  /// Where these stand in PostgreSQL's source differs from one version to the next.
+  private static let sourcePlace: Set<String> = ["file", "line", "routine"]
+
+  private static let documented: JSON = [
+    "status": "committed",
+    "attempts": 1,
+    "results": [
+      ["command": "CREATE TABLE", "row_count": 0],
+      [
+        "id": "ada", "command": "INSERT", "row_count": 1,
+        "columns": [["name": "id", "type": "int4"]], "rows": [["id": 1]],
+      ],
+      [
+        "savepoint": "rolled_back",
+        "error": [
+          "type": "/problems/statement-failed",
+          "title": "A statement failed",
+          "status": 409,
+          "detail": #"duplicate key value violates unique constraint "account_owner_key""#,
+          "outcome": "rolled_back",
+          "retryable": false,
+          "statement": "/statements/2/savepoint/0",
+          "sqlstate": "23505",
+          "severity": "ERROR",
+          "server_detail": "Key (owner)=(ada) already exists.",
+          "schema": "public",
+          "table": "account",
+          "constraint": "account_owner_key",
+        ],
+        "results": [],
+      ],
+      [
+        "command": "SELECT", "row_count": 1,
+        "columns": [["name": "id", "type": "int4"], ["name": "owner", "type": "text"]],
+        "rows": [["id": 1, "owner": "ada"]],
+      ],
+    ],
+  ]
+
+  @Test func `the curl command that a first start prints returns the documented answer`()
+    async throws
+  {
+    let directory = "/tmp/transom-example-\(getpid())"
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--data-directory", directory]
+    try await withTransom(arguments) { transom, port in
+      _ = try await transom.line(with: "Stop with Ctrl-C")
+      let command = try #require(transom.log.firstMatch(of: /curl http[^']+'[^']+'/)).output
+      #expect(command.contains("127.0.0.1:\(port)/transactions"))
+      let outcome = try await run("/bin/sh", ["-c", String(command) + " --silent --fail"])
+      let answer = try JSON(parsing: Array(outcome.utf8))
+      #expect(answer.without(Self.sourcePlace) == Self.documented)
+    }
+  }
+
+  @Test func `Python's requests gets the documented answer`() async throws {
+    let script = """
+      import requests, sys
+      answer = requests.post(sys.argv[1] + "/transactions", json={"statements": [
+        {"sql": "create table if not exists account (id serial primary key, owner text unique)"},
+        {"id": "ada", "params": ["ada"], "sql":
+          "insert into account (owner) values ($1) on conflict do nothing returning id"},
+        {"on_error": "continue", "savepoint": [
+          {"sql": "insert into account (owner) values ($1)", "params": ["ada"]}]},
+        {"sql": "select * from account"}]})
+      assert answer.status_code == 200, answer.text
+      assert answer.headers["Content-Type"] == "application/json", answer.headers
+      assert answer.json()["results"][1]["rows"] == [{"id": 1}], answer.text
+      print(answer.text)
+      """
+    try await withDatabase { db in
+      try await withService(for: db.connectionString) { service in
+        let output = try await run(
+          "/usr/bin/python3", ["-c", script, "http://127.0.0.1:\(service.port)"])
+        let answer = try JSON(parsing: Array(output.utf8))
+        #expect(answer.without(Self.sourcePlace) == Self.documented)
+        #expect(try await db.query("select * from account") == [["1", "ada"]])
+      }
+    }
+  }
+
+  /// Runs a program to its end, past any proxy that the machine may have, and returns its output.
+  private func run(_ executable: String, _ arguments: [String]) async throws -> String {
+    var command = Command(executable, arguments)
+    command.environment = ["NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"]
+    return try await command.runChecked().output
+  }
+}
