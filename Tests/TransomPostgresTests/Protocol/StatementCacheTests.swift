@@ -80,7 +80,8 @@ struct StatementCacheTests {
           if command == "DEALLOCATE ALL" {
             server = []
           } else {
-            #expect(server.remove(StatementName(String(command.dropFirst(11)))) != nil, "seed \(seed)")
+            #expect(
+              server.remove(StatementName(String(command.dropFirst(11)))) != nil, "seed \(seed)")
           }
         }
         Self.run(&cache, &server, seed, &random)
