@@ -1,10 +1,9 @@
-import Glibc
 import TestSupport
 import Testing
 
 /// Start and end of the process.
 @Suite(.timeLimit(.minutes(2))) struct LifecycleTests {
-  /// Runs until there is a row in `gate`, of which each of its queries sees more than the one before.
+  /// Runs until there is a row in `gate`: READ COMMITTED lets each query of the loop look anew.
   private static let waiting = """
     {"statements": [
       {"sql": "insert into t values (1)"},

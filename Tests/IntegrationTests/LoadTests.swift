@@ -56,8 +56,8 @@ import Testing
     case repeatableRead
   }
 
-  /// Moves money from one account to another, in the order of their ids, so that no two transactions wait for each
-  /// other; and notes itself in the log.
+  /// Moves money from one account to another, in the order of their ids, so that no two
+  /// transactions wait for each other; and notes itself in the log.
   private static func transaction(_ number: Int, _ kind: Kind) -> String {
     let lower = 1 + number % (accounts - 1)
     let higher = lower + 1 + number / 7 % (accounts - lower)
