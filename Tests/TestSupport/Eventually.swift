@@ -9,7 +9,7 @@ package struct DeadlineExceeded: Error, CustomStringConvertible {
 
 /// Waits until the condition holds, and no longer; throws `DeadlineExceeded` after the limit.
 package func eventually(
-  _ what: String, within limit: Duration = .seconds(10),
+  _ what: String, within limit: Duration = .seconds(60),
   _ condition: () async throws -> Bool
 ) async throws {
   let deadline = ContinuousClock.now + limit

@@ -166,7 +166,7 @@ package final class FaultProxy: Sendable {
     while let client = listener.accept() {
       state.accepted += 1
       guard !state.refusesConnections,
-        let server = try? Socket.connect(to: upstream, within: .seconds(5))
+        let server = try? Socket.connect(to: upstream, within: .seconds(60))
       else {
         client.resetWhenClosed()
         continue

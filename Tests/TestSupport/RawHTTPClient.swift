@@ -17,13 +17,13 @@ package final class RawHTTPClient: Sendable {
   }
 
   package static func connect(
-    toPort port: Int, within limit: Duration = .seconds(10)
+    toPort port: Int, within limit: Duration = .seconds(60)
   ) async throws -> RawHTTPClient {
     try await connect(to: .tcp(port: port), within: limit)
   }
 
   package static func connect(
-    to address: SocketAddress, within limit: Duration = .seconds(10)
+    to address: SocketAddress, within limit: Duration = .seconds(60)
   ) async throws -> RawHTTPClient {
     let connection = try await blocking(DispatchQueue(label: "RawHTTPClient.connect")) {
       Connection(try Socket.connect(to: address, within: limit))
@@ -34,19 +34,19 @@ package final class RawHTTPClient: Sendable {
   // MARK: Sending
 
   /// Sends all bytes.
-  package func send(_ bytes: [UInt8], within limit: Duration = .seconds(10)) async throws {
+  package func send(_ bytes: [UInt8], within limit: Duration = .seconds(60)) async throws {
     try await perform { try $0.send(bytes, until: .now + limit) }
   }
 
   /// Sends a text's UTF-8.
-  package func send(_ text: String, within limit: Duration = .seconds(10)) async throws {
+  package func send(_ text: String, within limit: Duration = .seconds(60)) async throws {
     try await send(Array(text.utf8), within: limit)
   }
 
   /// Sends pieces, each a segment of its own, with a pause between them so that the peer is likely
   /// to read them one by one.
   package func send(
-    pieces: [[UInt8]], pause: Duration = .milliseconds(1), within limit: Duration = .seconds(10)
+    pieces: [[UInt8]], pause: Duration = .milliseconds(1), within limit: Duration = .seconds(60)
   ) async throws {
     for piece in pieces {
       try await send(piece, within: limit)
@@ -57,7 +57,7 @@ package final class RawHTTPClient: Sendable {
   /// Sends a request with a body and reads the response: for tests in which bytes do not matter.
   package func request(
     _ method: String, _ target: String, headers: [(name: String, value: String)] = [],
-    body: String? = nil, within limit: Duration = .seconds(30)
+    body: String? = nil, within limit: Duration = .seconds(60)
   ) async throws -> RawHTTPResponse {
     var head = "\(method) \(target) HTTP/1.1\r\nHost: localhost\r\n"
     for header in headers { head += "\(header.name): \(header.value)\r\n" }
@@ -75,25 +75,25 @@ package final class RawHTTPClient: Sendable {
 
   /// Reads one final response; those of the 1xx class before it are in `interim`.
   package func response(
-    to method: String = "GET", within limit: Duration = .seconds(30)
+    to method: String = "GET", within limit: Duration = .seconds(60)
   ) async throws -> RawHTTPResponse {
     try await perform { try $0.response(to: method, until: .now + limit) }
   }
 
   /// Reads all bytes up to the peer's end of the stream.
-  package func bytesUntilClosed(within limit: Duration = .seconds(10)) async throws -> [UInt8] {
+  package func bytesUntilClosed(within limit: Duration = .seconds(60)) async throws -> [UInt8] {
     try await perform { try $0.bytesUntilClosed(until: .now + limit) }
   }
 
   /// Reads at least that many bytes, beyond what responses took; more if more are there.
   package func bytes(
-    atLeast count: Int, within limit: Duration = .seconds(10)
+    atLeast count: Int, within limit: Duration = .seconds(60)
   ) async throws -> [UInt8] {
     try await perform { try $0.bytes(atLeast: count, until: .now + limit) }
   }
 
   /// Whether the peer closes, or resets, the connection in time without sending anything more.
-  package func isClosedByPeer(within limit: Duration = .seconds(10)) async -> Bool {
+  package func isClosedByPeer(within limit: Duration = .seconds(60)) async -> Bool {
     do {
       return try await bytesUntilClosed(within: limit).isEmpty
     } catch let error as SocketError {

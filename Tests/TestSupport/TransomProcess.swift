@@ -109,7 +109,7 @@ package final class TransomProcess: Sendable {
 
   /// Waits for a line of the log that holds the text, and returns it.
   package func line(
-    with text: String, within limit: Duration = .seconds(30)
+    with text: String, within limit: Duration = .seconds(60)
   ) async throws -> String {
     var found: Substring?
     try await eventually("a log line with \"\(text)\"", within: limit) {
@@ -125,7 +125,7 @@ package final class TransomProcess: Sendable {
   }
 
   /// Waits for the log line that says "listening", and returns the port in it.
-  package func listeningPort(within limit: Duration = .seconds(30)) async throws -> Int {
+  package func listeningPort(within limit: Duration = .seconds(60)) async throws -> Int {
     let line = try await line(with: "listening", within: limit)
     guard let port = Self.port(in: line) else {
       throw EndedEarly(description: "no port in the log line: \(line)")
@@ -163,7 +163,7 @@ package final class TransomProcess: Sendable {
 
   /// Waits for its end and returns the exit status, 128 + n after signal n.
   @discardableResult
-  package func waitForExit(within limit: Duration = .seconds(30)) async throws -> Int32 {
+  package func waitForExit(within limit: Duration = .seconds(60)) async throws -> Int32 {
     try await eventually("the end of process \(processID)", within: limit) { exitStatus != nil }
     return exitStatus ?? -1
   }

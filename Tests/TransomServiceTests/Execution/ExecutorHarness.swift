@@ -14,7 +14,12 @@ struct ExecutorHarness: Sendable {
     var loops = 1
     var connections = 1
     var limits = ExecutionLimits()
-    var pool = PoolConfiguration()
+    /// With patience: a machine that does much else may need seconds for a connection.
+    var pool = {
+      var pool = PoolConfiguration()
+      pool.waitLimit = .seconds(60)
+      return pool
+    }()
     /// Where to connect to, if not straight to the database.
     var connectionString: String?
     var preparesStatements = true
