@@ -90,7 +90,7 @@ actor ConnectionPool {
     return await withTaskCancellationHandler {
       await withCheckedContinuation { begin(waiter, $0, until: deadline) }
     } onCancel: {
-      // In a later turn of the loop, when the wait has surely begun.
+      // If that is before the wait begins, `begin` sees it.
       loop.execute { [weak self] in self?.assumeIsolated { $0.leave(waiter, .cancelled) } }
     }
   }
@@ -101,6 +101,10 @@ actor ConnectionPool {
   ) {
     if let connection = leaseIdle() {
       continuation.resume(returning: .connection(connection, of: self))
+      return
+    }
+    guard !Task.isCancelled else {
+      continuation.resume(returning: .cancelled)
       return
     }
     guard case .wait(let connect) = state.waiterCame(waiter, at: loop.now) else {

@@ -3,50 +3,6 @@ import Testing
 import TransomEventLoop
 import TransomPostgres
 
-/// What became of each command, as text.
-private func outcomes(
-  _ commands: [String], on connection: isolated PostgresConnection
-) async throws -> [String] {
-  for command in commands { try connection.enqueue(command, ParameterList(), 0..<0) }
-  try connection.sync()
-  var outcomes: [String] = []
-  while true {
-    switch try await connection.next() {
-    case .result(let result):
-      var text = string(result.command)
-      if result.returnsRows {
-        text +=
-          " "
-          + (0..<result.rowCount).map { string(result.value(row: $0, column: 0)) }
-          .joined(separator: ",")
-      }
-      outcomes.append(text)
-    case .failed(let error): outcomes.append("failed \(error.sqlState)")
-    case .skipped: outcomes.append("skipped")
-    case .synced: return outcomes
-    }
-  }
-}
-
-private func string(_ bytes: Span<UInt8>) -> String {
-  var copy: [UInt8] = []
-  for index in bytes.indices { copy.append(bytes[index]) }
-  return String(decoding: copy, as: UTF8.self)
-}
-
-private func withConnection(
-  _ body: (PostgresConnection, TestDatabase) async throws -> Void
-) async throws {
-  try await withDatabase { database in
-    let group = try EventLoopGroup(count: 1)
-    let connection = try await PostgresConnection.connect(
-      ConnectionConfiguration(conninfo: database.connectionString), on: group.loops[0])
-    try await body(connection, database)
-    await connection.close()
-    await group.shutdown()
-  }
-}
-
 struct PostgresConnectionTests {
   @Test func `a transaction goes out as one pipeline, and its results come back in order`()
     async throws
@@ -108,11 +64,7 @@ struct PostgresConnectionTests {
   }
 
   @Test func `more statements than the cache holds are deallocated on the server`() async throws {
-    try await withDatabase { database in
-      let group = try EventLoopGroup(count: 1)
-      var configuration = ConnectionConfiguration(conninfo: database.connectionString)
-      configuration.preparedStatementLimit = 4
-      let connection = try await PostgresConnection.connect(configuration, on: group.loops[0])
+    try await withConnection({ $0.preparedStatementLimit = 4 }) { connection, _ in
       for number in 0..<20 {
         #expect(try await outcomes(["select \(number)"], on: connection) == ["SELECT \(number)"])
         try await deallocate(on: connection)
@@ -121,8 +73,6 @@ struct PostgresConnectionTests {
       _ = try await outcomes([count], on: connection)
       try await deallocate(on: connection)
       #expect(try await outcomes([count], on: connection) == ["SELECT 4"])
-      await connection.close()
-      await group.shutdown()
     }
   }
 
@@ -141,12 +91,7 @@ struct PostgresConnectionTests {
   @Test func `a server process that is killed is reported, and nothing hangs`() async throws {
     try await withConnection { connection, database in
       async let seen = outcomes(["BEGIN", "select pg_sleep(30)", "COMMIT"], on: connection)
-      try await eventually("the statement runs") {
-        try await database.value(
-          "select count(*) from pg_stat_activity where pid = \(connection.processID) and query like '%sleep%'"
-        )
-          == "1"
-      }
+      try await eventuallyRuns("sleep", connection, database)
       try await database.query("select pg_terminate_backend(\(connection.processID))")
       // The last error of the server may come first; then the connection is gone.
       do {
@@ -163,12 +108,7 @@ struct PostgresConnectionTests {
   {
     try await withConnection { connection, database in
       async let seen = outcomes(["select pg_sleep(30)"], on: connection)
-      try await eventually("the statement runs") {
-        try await database.value(
-          "select count(*) from pg_stat_activity where pid = \(connection.processID) and query like '%sleep%'"
-        )
-          == "1"
-      }
+      try await eventuallyRuns("sleep", connection, database)
       await connection.cancelRunning()
       #expect(try await seen == ["failed 57014"])
       #expect(await !connection.isReusable)
