@@ -23,6 +23,12 @@ struct ExecutorHarness: Sendable {
     /// Where to connect to, if not straight to the database.
     var connectionString: String?
     var preparesStatements = true
+
+    /// No test shall fail because the machine is busy.
+    init() {
+      limits.timeout = .seconds(60)
+      pool.waitLimit = .seconds(60)
+    }
   }
 
   init(_ configuration: Configuration, conninfo: String) throws {
