@@ -9,6 +9,8 @@ RELEASE = build -c release --product transom --static-swift-stdlib -Xswiftc -enf
 # Passed on: make run ARGS="--listen 127.0.0.1:9000", make test ARGS="--filter HTTP",
 # make bench ARGS="--quick".
 ARGS ?=
+# Tests at a time. Most of them wait for servers, and all at once they would only wait for each other.
+WIDTH ?= 8
 
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -21,7 +23,7 @@ build: deps ## Build for release
 
 test: ## Run all tests, on private PostgreSQL servers that they make and remove
 	scripts/install-deps test
-	$(SWIFT) test $(ARGS)
+	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(WIDTH) $(SWIFT) test $(ARGS)
 
 lint: deps ## Check format, layout and imports
 	$(SWIFT) format lint -r -s Sources Tests Package.swift

@@ -17,7 +17,7 @@ extension PrivateCluster {
     package static func temporary(
       durable: Bool = false, settings: [String: String] = [:]
     ) -> Configuration {
-      var all = ["shared_buffers": "64MB", "max_connections": "200"]
+      var all = ["shared_buffers": "64MB", "max_connections": "1000"]
       if !durable {
         all["fsync"] = "off"
         all["full_page_writes"] = "off"
