@@ -96,9 +96,9 @@ struct TestServer {
 /// Runs `body` with a server, and ends it properly whatever happens.
 func withServer(
   _ configuration: HTTPServer.Configuration = .init(), handler: TestHandler = TestHandler(),
-  _ body: (TestServer) async throws -> Void
+  loops: Int = 2, _ body: (TestServer) async throws -> Void
 ) async throws {
-  let group = try EventLoopGroup(count: 2)
+  let group = try EventLoopGroup(count: loops)
   let clients = try EventLoopGroup(count: 1)
   let server = HTTPServer(
     handler: handler, loops: group, configuration: configuration,
