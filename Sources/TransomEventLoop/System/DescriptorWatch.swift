@@ -44,12 +44,12 @@ package final class DescriptorWatch: @unchecked Sendable {
     var wait: UInt64 = 0
     /// The wait that was cancelled before its continuation was there.
     var cancelledWait: UInt64?
-    var deadline: ContinuousClock.Instant?
+    var deadline: MonotonicInstant?
     /// This wait ends when the other direction is ready, too.
     var endsWithEither = false
     /// The one timer of this direction. It is left alone when a wait ends and moved when it fires,
     /// so that a wait with a deadline costs nothing as long as it is in time.
-    var timer: (at: ContinuousClock.Instant, id: EventLoop.TimerID)?
+    var timer: (at: MonotonicInstant, id: EventLoop.TimerID)?
 
     mutating func end(_ wake: Wake) {
       deadline = nil
@@ -90,34 +90,35 @@ package final class DescriptorWatch: @unchecked Sendable {
   /// The last write could not take everything: the next wait for writing waits for the kernel.
   package func didFill() { writing.isReady = false }
 
+  // The waits run in their caller's isolation, which must be on the loop.
+
   /// Waits until a read is worth a try; if `isShielded`, in a cancelled task, too.
   ///
   /// A shielded wait spares the books that Swift keeps of a cancellation handler: for a caller whose cancellation
   /// closes the watch.
   package func readable(
-    until deadline: ContinuousClock.Instant? = nil, isShielded: Bool = false,
-    isolation: isolated (any Actor)? = #isolation
+    until deadline: MonotonicInstant? = nil, isShielded: Bool = false
   ) async -> Wake {
-    await wait(.read, until: deadline, isShielded, isolation)
+    guard isShielded else { return await cancellableWait(.read, until: deadline) }
+    if let wake = wakeAtOnce(.read) { return wake }
+    // Leaves a cancellation of an earlier wait behind.
+    reading.wait += 1
+    return await unsafe withUnsafeContinuation { unsafe begin(.read, $0, until: deadline) }
   }
 
   /// Waits until a write is worth a try.
-  package func writable(
-    until deadline: ContinuousClock.Instant? = nil,
-    isolation: isolated (any Actor)? = #isolation
-  ) async -> Wake {
-    await wait(.write, until: deadline, false, isolation)
+  package func writable(until deadline: MonotonicInstant? = nil) async -> Wake {
+    await cancellableWait(.write, until: deadline)
   }
 
   /// Waits until a read or a write is worth a try; if `isShielded`, in a cancelled task, too.
   package func readableOrWritable(
-    until deadline: ContinuousClock.Instant? = nil, isShielded: Bool = false,
-    isolation: isolated (any Actor)? = #isolation
+    until deadline: MonotonicInstant? = nil, isShielded: Bool = false
   ) async -> Wake {
     if writing.isReady { return Task.isCancelled && !isShielded ? .cancelled : .ready }
     reading.endsWithEither = true
     defer { reading.endsWithEither = false }
-    return await wait(.read, until: deadline, isShielded, isolation)
+    return await readable(until: deadline, isShielded: isShielded)
   }
 
   /// Whether the kernel has reported something to read since the last `didDrain`.
@@ -182,20 +183,15 @@ package final class DescriptorWatch: @unchecked Sendable {
     }
   }
 
-  private func wait(
-    _ side: Side, until deadline: ContinuousClock.Instant?, _ isShielded: Bool,
-    _ isolation: isolated (any Actor)?
+  private func cancellableWait(
+    _ side: Side, until deadline: MonotonicInstant?
   ) async -> Wake {
-    loop.preconditionOnLoop()
-    guard slot != nil else { return .closed }
-    guard !self[side].isReady else {
-      return Task.isCancelled && !isShielded ? .cancelled : .ready
-    }
+    if let wake = wakeAtOnce(side) { return wake == .ready && Task.isCancelled ? .cancelled : wake }
     self[side].wait += 1
     let wait = self[side].wait
-    if isShielded { return await suspend(side, wait, deadline, isolation) }
+    let isolation = #isolation
     return await withTaskCancellationHandler {
-      await suspend(side, wait, deadline, isolation)
+      await suspend(side, until: deadline, isolation)
     } onCancel: {
       // From any thread, and perhaps before the wait began: in a later turn it surely has.
       loop.execute { [self] in
@@ -204,27 +200,33 @@ package final class DescriptorWatch: @unchecked Sendable {
     }
   }
 
-  /// `isolation` is passed on to here: without it the caller's closure would run on the global executor.
+  /// `isolation` is the caller's. The handler's closure does not inherit it, and would run on the global executor.
   private func suspend(
-    _ side: Side, _ wait: UInt64, _ deadline: ContinuousClock.Instant?,
-    _ isolation: isolated (any Actor)?
+    _ side: Side, until deadline: MonotonicInstant?, _ isolation: isolated (any Actor)?
   ) async -> Wake {
-    await unsafe withUnsafeContinuation { continuation in
-      precondition(
-        unsafe self[side].waiter == nil, "two tasks wait for one direction of a descriptor")
-      if let wake = wakeAtOnce(side, wait) {
-        unsafe continuation.resume(returning: wake)
-        return
-      }
+    await unsafe withUnsafeContinuation { unsafe begin(side, $0, until: deadline) }
+  }
+
+  /// Suspends the caller, unless something has come between its call and its continuation.
+  private func begin(
+    _ side: Side, _ continuation: UnsafeContinuation<Wake, Never>,
+    until deadline: MonotonicInstant?
+  ) {
+    precondition(
+      unsafe self[side].waiter == nil, "two tasks wait for one direction of a descriptor")
+    if let wake = wakeAtOnce(side) {
+      unsafe continuation.resume(returning: wake)
+    } else if self[side].cancelledWait == self[side].wait {
+      unsafe continuation.resume(returning: .cancelled)
+    } else {
       unsafe self[side].waiter = continuation
       if let deadline { arm(side, deadline) }
     }
   }
 
-  /// What has come between the call and its continuation.
-  private func wakeAtOnce(_ side: Side, _ wait: UInt64) -> Wake? {
-    if slot == nil { return .closed }
-    if self[side].cancelledWait == wait { return .cancelled }
+  private func wakeAtOnce(_ side: Side) -> Wake? {
+    loop.preconditionOnLoop()
+    guard slot != nil else { return .closed }
     return self[side].isReady ? .ready : nil
   }
 
@@ -234,7 +236,7 @@ package final class DescriptorWatch: @unchecked Sendable {
     self[side].end(.cancelled)
   }
 
-  private func arm(_ side: Side, _ deadline: ContinuousClock.Instant) {
+  private func arm(_ side: Side, _ deadline: MonotonicInstant) {
     self[side].deadline = deadline
     if let timer = self[side].timer {
       guard deadline < timer.at else { return }

@@ -46,7 +46,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
   private var timers = TimerQueue<@Sendable () -> Void>()
   private var watches: [DescriptorWatch?] = []
   private var freeWatches: [Int] = []
-  private var turnBegan = ContinuousClock.now
+  private var turnBegan = MonotonicInstant.now
 
   private let remote = Mutex(Remote())
   private let hasRemote = Atomic(false)
@@ -74,7 +74,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
   }
 
   /// When the turn that runs now began: read once a turn, so that many readers cost nothing.
-  package var now: ContinuousClock.Instant {
+  package var now: MonotonicInstant {
     preconditionOnLoop()
     return turnBegan
   }
@@ -82,7 +82,8 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
   /// Whether the caller runs on this loop's thread.
   package var isCurrent: Bool { thread.load(ordering: .relaxed) == pthread_self() }
 
-  func preconditionOnLoop() {
+  /// Stops the process if the caller runs elsewhere.
+  package func preconditionOnLoop() {
     precondition(isCurrent, "used from another thread than its event loop's")
   }
 
@@ -151,7 +152,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
 
   /// Calls `body` on the loop once `deadline` has passed. On the loop only.
   package func schedule(
-    at deadline: ContinuousClock.Instant, _ body: @escaping @Sendable () -> Void
+    at deadline: MonotonicInstant, _ body: @escaping @Sendable () -> Void
   ) -> TimerID {
     preconditionOnLoop()
     return timers.insert(at: deadline, body)
@@ -249,7 +250,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
   }
 
   private func millisecondsToNextTimer() -> CInt {
-    guard let deadline = timers.nextDeadline else { return -1 }
+    guard let deadline = timers.nextDeadline() else { return -1 }
     let (seconds, attoseconds) = (deadline - .now).components
     guard seconds >= 0, attoseconds >= 0 else { return 0 }
     // Rounded up, so that the loop does not spin before a timer is due.

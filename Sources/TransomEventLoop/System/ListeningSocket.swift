@@ -58,8 +58,8 @@ package final class ListeningSocket: @unchecked Sendable {
   }
 
   /// Waits until a client may be there.
-  package func acceptable(isolation: isolated (any Actor)? = #isolation) async -> Wake {
-    await watch.readable(isolation: isolation)
+  package func acceptable() async -> Wake {
+    await watch.readable()
   }
 
   /// Stops listening; a Unix-domain socket's file goes too. Does nothing the second time.

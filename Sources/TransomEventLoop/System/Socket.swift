@@ -103,18 +103,14 @@ package final class Socket: @unchecked Sendable {
 
   /// Waits until a read is worth a try; if `isShielded`, in a cancelled task, too.
   package func readable(
-    until deadline: ContinuousClock.Instant? = nil, isShielded: Bool = false,
-    isolation: isolated (any Actor)? = #isolation
+    until deadline: MonotonicInstant? = nil, isShielded: Bool = false
   ) async -> Wake {
-    await watch.readable(until: deadline, isShielded: isShielded, isolation: isolation)
+    await watch.readable(until: deadline, isShielded: isShielded)
   }
 
   /// Waits until a write is worth a try.
-  package func writable(
-    until deadline: ContinuousClock.Instant? = nil,
-    isolation: isolated (any Actor)? = #isolation
-  ) async -> Wake {
-    await watch.writable(until: deadline, isolation: isolation)
+  package func writable(until deadline: MonotonicInstant? = nil) async -> Wake {
+    await watch.writable(until: deadline)
   }
 
   /// Calls `handler` on the loop when the peer closes its side or the connection breaks; nil takes it back.

@@ -1,11 +1,12 @@
 internal import FoundationEssentials
+internal import TransomEventLoop
 
 /// The current `Date` field, made anew when the second is over.
 struct DateCache {
   private var date = HTTPDate(unixSeconds: 0)
-  private var end: ContinuousClock.Instant?
+  private var end: MonotonicInstant?
 
-  mutating func date(at now: ContinuousClock.Instant) -> HTTPDate {
+  mutating func date(at now: MonotonicInstant) -> HTTPDate {
     if let end, now < end { return date }
     let seconds = Date().timeIntervalSince1970
     let whole = seconds.rounded(.down)

@@ -10,7 +10,7 @@ package final class Exchange {
   /// The event loop on which the connection lives.
   package let loop: EventLoop
   /// When the request was complete.
-  package private(set) var receivedAt: ContinuousClock.Instant
+  package private(set) var receivedAt: MonotonicInstant
   /// Whether the client has closed its side or the connection is broken.
   ///
   /// One that only says that nothing more comes (shutdown(2)) cannot be told from one that is gone. It
@@ -47,7 +47,7 @@ package final class Exchange {
 
   // MARK: For the connection
 
-  func begin(at now: ContinuousClock.Instant) { receivedAt = now }
+  func begin(at now: MonotonicInstant) { receivedAt = now }
 
   func end() { disconnectHandler = nil }
 

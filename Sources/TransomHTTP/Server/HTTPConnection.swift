@@ -22,7 +22,7 @@ actor HTTPConnection {
   private var exchange: Exchange?
   private var output: [UInt8] = []
   private var dates = DateCache()
-  private var deadline: (wait: HTTPConnectionStateMachine.Wait, at: ContinuousClock.Instant)?
+  private var deadline: (wait: HTTPConnectionStateMachine.Wait, at: MonotonicInstant)?
   private var answered = 0
 
   /// Takes a client's socket; with a refusal, that is all that the client gets.
@@ -79,18 +79,40 @@ actor HTTPConnection {
     }
   }
 
+  /// The one loop of a connection. It calls as few asynchronous functions as it can: each costs a request something,
+  /// whether it waits or not.
   private func serve(_ socket: Socket, _ exchange: Exchange) async {
     while true {
       switch machine.next() {
       case .read(let wait):
-        guard await read(wait, from: socket) else { return }
+        let deadline = deadline(for: wait)
+        let wake =
+          loop.now < deadline
+          ? await socket.readable(until: deadline, isShielded: true) : .timedOut
+        guard read(wait, after: wake, from: socket) else { return }
       case .sendContinue:
-        guard await write(ResponseSerializer.continueResponse, to: socket) else { return }
+        output = ResponseSerializer.continueResponse
+        guard await write([], from: 0, to: socket) else { return }
       case .respond(let request):
-        guard await answer(request, exchange, to: socket) else { return }
+        exchange.begin(at: loop.now)
+        let response = await handler.respond(to: request, in: exchange)
+        exchange.end()
+        let isHead = request.method == .head
+        let body = serialize(response, machine.responseBegan(), isHead: isHead)
+        guard let sent = send(body, from: 0, to: socket) else { return }
+        if sent < output.count + body.count {
+          guard await write(body, from: sent, to: socket) else { return }
+        }
+        machine.responseEnded()
+        exchange.recycle(response)
+        deadline = nil
+        answered += 1
+        // A client that never lets us wait must not keep the loop.
+        if answered % Self.requestsPerTurn == 0 { await Task.yield() }
       case .refuse(let refusal):
         let response = handler.response(to: refusal)
-        guard await write(response, .closed, isHead: false, to: socket) else { return }
+        let body = serialize(response, .closed, isHead: false)
+        guard await write(body, from: 0, to: socket) else { return }
       case .close(let lingering):
         if lingering { await linger(socket) }
         return
@@ -98,32 +120,13 @@ actor HTTPConnection {
     }
   }
 
-  private func answer(
-    _ request: Request, _ exchange: Exchange, to socket: Socket
-  ) async -> Bool {
-    exchange.begin(at: loop.now)
-    let response = await handler.respond(to: request, in: exchange)
-    exchange.end()
-    let persistence = machine.responseBegan()
-    let isHead = request.method == .head
-    guard await write(response, persistence, isHead: isHead, to: socket) else { return false }
-    machine.responseEnded()
-    exchange.recycle(response)
-    deadline = nil
-    answered += 1
-    // A client that never lets us wait must not keep the loop.
-    if answered % Self.requestsPerTurn == 0 { await Task.yield() }
-    return true
-  }
-
   // MARK: Reading
 
-  /// Waits and reads once; false if the connection has ended.
-  private func read(_ wait: HTTPConnectionStateMachine.Wait, from socket: Socket) async -> Bool {
-    let deadline = deadline(for: wait)
-    switch loop.now < deadline
-      ? await socket.readable(until: deadline, isShielded: true) : .timedOut
-    {
+  /// Reads once after a wait; false if the connection has ended.
+  private func read(
+    _ wait: HTTPConnectionStateMachine.Wait, after wake: Wake, from socket: Socket
+  ) -> Bool {
+    switch wake {
     case .ready:
       break
     case .timedOut:
@@ -147,7 +150,7 @@ actor HTTPConnection {
   /// One deadline for all reads of a head or a body: a client that trickles gains nothing.
   private func deadline(
     for wait: HTTPConnectionStateMachine.Wait
-  ) -> ContinuousClock.Instant {
+  ) -> MonotonicInstant {
     if let deadline, deadline.wait == wait { return deadline.at }
     let timeout =
       switch wait {
@@ -162,38 +165,43 @@ actor HTTPConnection {
 
   // MARK: Writing
 
-  private func write(
-    _ response: Response, _ persistence: Persistence, isHead: Bool, to socket: Socket
-  ) async -> Bool {
+  /// Puts a response into `output`; gives the body if that is to follow from its own buffer.
+  private func serialize(
+    _ response: Response, _ persistence: Persistence, isHead: Bool
+  ) -> [UInt8] {
     output.removeAll(keepingCapacity: true)
     ResponseSerializer.appendHead(
       of: response, date: dates.date(at: loop.now), persistence: persistence, to: &output)
-    guard ResponseSerializer.sendsBody(response.status, isHead: isHead) else {
-      return await write(output, to: socket)
-    }
-    guard response.body.count > Self.joinedBody else {
-      output += response.body
-      return await write(output, to: socket)
-    }
-    return await write(output, then: response.body, to: socket)
+    guard ResponseSerializer.sendsBody(response.status, isHead: isHead) else { return [] }
+    guard response.body.count <= Self.joinedBody else { return response.body }
+    output += response.body
+    return []
   }
 
-  /// Writes everything, waiting for the client where it has to; false if the connection has ended.
-  private func write(_ head: [UInt8], then body: [UInt8] = [], to socket: Socket) async -> Bool {
-    let count = head.count + body.count
-    var sent = 0
-    while true {
-      do {
-        sent +=
-          body.isEmpty
-          ? try socket.write(head, from: sent) : try socket.write(head, from: sent, then: body)
-      } catch {
-        return false
-      }
-      guard sent < count else { return true }
+  /// Sends what the socket takes now of `output` followed by `body`, from the octet `start` on; tells how much has been
+  /// sent then, nil if the connection has ended.
+  private func send(_ body: [UInt8], from start: Int, to socket: Socket) -> Int? {
+    do {
+      return start
+        + (body.isEmpty
+          ? try socket.write(output, from: start)
+          : try socket.write(output, from: start, then: body))
+    } catch {
+      return nil
+    }
+  }
+
+  /// Sends everything from the octet `start` on, waiting for the client where it has to; false if the connection has
+  /// ended.
+  private func write(_ body: [UInt8], from start: Int, to socket: Socket) async -> Bool {
+    var sent = start
+    while let now = send(body, from: sent, to: socket) {
+      guard now < output.count + body.count else { return true }
+      sent = now
       let deadline = loop.now + timeouts.write
       guard await socket.writable(until: deadline) == .ready else { return false }
     }
+    return false
   }
 
   /// Says that nothing more comes, and drops what the client still sends, until it closes too.

@@ -70,7 +70,7 @@ package actor HTTPServer {
   ///
   /// What is left at the deadline is closed; the handlers are told as if their clients had gone. Returns
   /// when the last connection has ended.
-  package func shutdown(by deadline: ContinuousClock.Instant) async {
+  package func shutdown(by deadline: MonotonicInstant) async {
     if state == .serving {
       state = .draining
       for listener in listeners { listener.close() }

@@ -2,12 +2,12 @@ import Testing
 import TransomEventLoop
 
 struct TimerQueueTests {
-  private let start = ContinuousClock.now
+  private let start = MonotonicInstant.now
 
   @Test func `timers come out in the order of their deadlines, and only once they are due`() {
     var queue = TimerQueue<Int>()
     for seconds in [5, 1, 4, 2, 3] { _ = queue.insert(at: start + .seconds(seconds), seconds) }
-    #expect(queue.nextDeadline == start + .seconds(1))
+    #expect(queue.nextDeadline() == start + .seconds(1))
     var due: [Int] = []
     while let payload = queue.popDue(at: start + .seconds(3)) { due.append(payload) }
     #expect(due == [1, 2, 3])
@@ -28,7 +28,7 @@ struct TimerQueueTests {
     let seed = UInt64.random(in: 0 ... .max)
     var random = SeededGenerator(seed: seed)
     var queue = TimerQueue<Int>()
-    var model: [(deadline: ContinuousClock.Instant, id: TimerQueue<Int>.TimerID, payload: Int)] = []
+    var model: [(deadline: MonotonicInstant, id: TimerQueue<Int>.TimerID, payload: Int)] = []
     for step in 0..<5_000 {
       switch Int.random(in: 0..<5, using: &random) {
       case 0...2:
@@ -48,7 +48,7 @@ struct TimerQueueTests {
         #expect(queue.popDue(at: now) == expected?.payload, "seed \(seed)")
         model.removeAll { $0.payload == expected?.payload }
       }
-      #expect(queue.nextDeadline == model.map(\.deadline).min(), "seed \(seed)")
+      #expect(queue.nextDeadline() == model.map(\.deadline).min(), "seed \(seed)")
     }
   }
 }

@@ -43,7 +43,7 @@ private actor Peer {
     return bytes
   }
 
-  func wait(until deadline: ContinuousClock.Instant? = nil) async throws -> Wake {
+  func wait(until deadline: MonotonicInstant? = nil) async throws -> Wake {
     let socket = try open()
     var bytes: [UInt8] = []
     while case .bytes = try socket.read(into: &bytes, atMost: 4096) {}

@@ -1,0 +1,42 @@
+internal import CTransomLinux
+
+/// A moment on the clock that only goes forward (CLOCK_MONOTONIC): what deadlines are told in.
+///
+/// `ContinuousClock.Instant` means the same, but its layout is the standard library's secret: each struct that holds
+/// one is copied through its type's witnesses at run time, and timers are held in many.
+package struct MonotonicInstant: InstantProtocol, Sendable {
+  /// The time since a moment in the past that is the same for the whole process.
+  package let sinceOrigin: Duration
+
+  package init(sinceOrigin: Duration) { self.sinceOrigin = sinceOrigin }
+
+  /// The moment of the call.
+  package static var now: MonotonicInstant {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+    return MonotonicInstant(
+      sinceOrigin: Duration(
+        secondsComponent: Int64(time.tv_sec),
+        attosecondsComponent: Int64(time.tv_nsec) * 1_000_000_000))
+  }
+
+  package func advanced(by duration: Duration) -> MonotonicInstant {
+    MonotonicInstant(sinceOrigin: sinceOrigin + duration)
+  }
+
+  package func duration(to other: MonotonicInstant) -> Duration {
+    other.sinceOrigin - sinceOrigin
+  }
+
+  package static func < (a: MonotonicInstant, b: MonotonicInstant) -> Bool {
+    a.sinceOrigin < b.sinceOrigin
+  }
+
+  package static func + (instant: MonotonicInstant, duration: Duration) -> MonotonicInstant {
+    instant.advanced(by: duration)
+  }
+
+  package static func - (end: MonotonicInstant, start: MonotonicInstant) -> Duration {
+    start.duration(to: end)
+  }
+}
