@@ -4,19 +4,19 @@ package import TransomEventLoop
 ///
 /// Commands are enqueued, then a sync; `next` hands out what became of each, in order. Nothing is sent before a
 /// sync but what does not fit libpq's buffer, so that a whole transaction goes out in one write.
-package actor PostgresConnection {
+package actor PostgresConnection: EventLoopActor {
   package nonisolated let loop: EventLoop
   package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.executor }
 
   /// The server process, as `pg_stat_activity` names it.
   package nonisolated let processID: Int32
-  package nonisolated let openedAt: ContinuousClock.Instant
+  package nonisolated let openedAt: MonotonicInstant
 
   private let handle: PGConnectionHandle
   /// A descriptor of our own for libpq's socket. libpq closes its own as soon as it finds the connection broken,
   /// and then its number may be another socket's, which the watch must not touch.
   private var descriptor: FileDescriptor?
-  private let watch: DescriptorWatch
+  private nonisolated let watch: DescriptorWatch
   private let isEncrypted: Bool
   private let preparesStatements: Bool
   private var pipeline = PipelineStateMachine()
@@ -26,6 +26,7 @@ package actor PostgresConnection {
   /// The last read may have left something inside TLS, where the kernel does not see it.
   private var mayHoldDecrypted = false
   private var hasUnsent = false
+  private var hasReadSinceSync = false
   private var isClosed = false
   private var failure: ConnectionError?
   /// How many bytes more may be received in this transaction.
@@ -44,6 +45,7 @@ package actor PostgresConnection {
     self.descriptor = consume descriptor
     processID = handle.processID
     openedAt = loop.now
+    checkAgainAt = loop.now
     isEncrypted = handle.isEncrypted
     preparesStatements = configuration.preparesStatements
     statements = StatementCache(capacity: configuration.preparedStatementLimit)
@@ -73,7 +75,15 @@ package actor PostgresConnection {
   }
 
   /// Whether an idle connection is as we left it: a server that goes away sends its reason or an end of stream.
-  package var isQuiet: Bool { !isClosed && watch.isQuiet }
+  ///
+  /// Right after an answer that needs no look at the socket.
+  package var isQuiet: Bool {
+    !isClosed && !watch.hasHungUp && (loop.now < checkAgainAt || watch.isQuiet)
+  }
+
+  /// How long a connection that has answered is taken for alive.
+  private static let trust = Duration.milliseconds(1)
+  private var checkAgainAt: MonotonicInstant
 
   /// Whether every text comes as well-formed UTF-8: the database has an encoding, and nobody has changed ours.
   package var sendsCheckedTexts: Bool { handle.hasEncoding && handle.isUTF8 }
@@ -162,6 +172,7 @@ package actor PostgresConnection {
     try checkUsable()
     try check(handle.sendSync())
     pipeline.syncSent()
+    hasReadSinceSync = false
     // Whatever else comes of it is told by `next`: what the server said before it went away comes first.
     hasUnsent = handle.flush() == .pending
     if hasUnsent { watch.didFill() }
@@ -192,8 +203,22 @@ package actor PostgresConnection {
   /// `isShielded`: then nothing happens, and the wait spares the cost of a cancellation handler.
   package func next(isShielded: Bool = false) async throws(ConnectionError) -> PipelineEvent {
     while true {
+      if let event = try poll() { return event }
+      // A cancelled task gets its answers as well: the server's, to the cancellation of what runs.
+      let isCancelled = !isShielded && Task.isCancelled
+      if isCancelled { cancelRunning() }
+      try woke(await wait(for: awaited, isShielded: isShielded || isCancelled))
+    }
+  }
+
+  /// What became of the next command, if that is known already.
+  ///
+  /// Nil: `wait(for: awaited)`, tell `woke(_:)`, and ask again. `next` is all that at once; but who lives on the same
+  /// loop takes the answers by plain calls, and suspends only where there is something to wait for.
+  package func poll() throws(ConnectionError) -> PipelineEvent? {
+    while true {
       try checkUsable()
-      while handle.isBusy { try await receive(isShielded: isShielded) }
+      while handle.isBusy { guard try receive() else { return nil } }
       guard let result = handle.nextResult() else {
         guard act(on: pipeline.received(.end)) else { throw fail(.outOfStep) }
         continue
@@ -202,12 +227,20 @@ package actor PostgresConnection {
       switch pipeline.received(Self.kind(of: result.status)) {
       case .deliver: return .result(result)
       case .fail: return .failed(result.serverError)
+      case .failSync:
+        let error = result.serverError
+        // A server that ends the connection here does not tell what became of the transaction.
+        guard error.severity == "ERROR" else { throw fail(.lost(error.message)) }
+        return .failed(error)
       case .notPrepared(let statement, failed: true):
         statements.forget(statement)
         return .failed(result.serverError)
       case .skip: return .skipped
       case .synced:
-        if pipeline.isIdle { mayHaveMore = false }
+        if pipeline.isIdle {
+          mayHaveMore = false
+          checkAgainAt = loop.now + Self.trust
+        }
         return .synced
       // A server that goes away says why, even where no command is left that could fail.
       case .outOfStep where result.status == .fatalError:
@@ -215,6 +248,40 @@ package actor PostgresConnection {
       case let action: guard act(on: action) else { throw fail(.outOfStep) }
       }
     }
+  }
+
+  /// What `poll` found missing.
+  package enum Awaited: Sendable {
+    case input
+    /// Something is left to be sent, or came where the kernel cannot see it.
+    case inputOrOutput
+  }
+
+  /// What to wait for after `poll` gave nil.
+  package var awaited: Awaited { hasUnsent || isEncrypted ? .inputOrOutput : .input }
+
+  /// Waits until `poll` may know more. It runs in the caller's isolation, which must be on this connection's loop.
+  package nonisolated func wait(for awaited: Awaited, isShielded: Bool) async -> Wake {
+    switch awaited {
+    case .input: await watch.readable(isShielded: isShielded)
+    case .inputOrOutput: await watch.readableOrWritable(isShielded: isShielded)
+    }
+  }
+
+  /// The same for who comes from another loop: it ends early for nothing but an answer.
+  package func waitOnLoop(for awaited: Awaited) async -> Wake {
+    let wake = await wait(for: awaited, isShielded: true)
+    loop.preconditionOnLoop()
+    return wake
+  }
+
+  /// A wait has ended.
+  package func woke(_ wake: Wake) throws(ConnectionError) {
+    try checkUsable()
+    if wake == .closed { throw fail(.closed) }
+    guard isEncrypted else { return }
+    mayHoldDecrypted = true
+    mayHaveMore = true
   }
 
   private static func kind(of status: PGResultHandle.Status) -> PipelineStateMachine.Received {
@@ -234,14 +301,14 @@ package actor PostgresConnection {
     case .prepared(let statement): statements.confirm(statement)
     case .notPrepared(let statement, _): statements.forget(statement)
     case .outOfStep: return false
-    case .none, .deliver, .fail, .skip, .synced: break
+    case .none, .deliver, .fail, .failSync, .skip, .synced: break
     }
     return true
   }
 
-  /// Reads what is there, or waits for it; sends what is left over meanwhile, so that neither side waits for
-  /// the other with full buffers.
-  private func receive(isShielded: Bool) async throws(ConnectionError) {
+  /// Reads what is there, and sends what is left over, so that neither side waits for the other with full buffers.
+  /// False: nothing is there.
+  private func receive() throws(ConnectionError) -> Bool {
     if hasUnsent {
       switch handle.flush() {
       case .done: hasUnsent = false
@@ -249,27 +316,12 @@ package actor PostgresConnection {
       case .failed: throw fail(.lost(handle.message))
       }
       // What cannot be sent makes libpq read, too: then what we wait for may be here already.
-      guard handle.isBusy else { return }
+      guard handle.isBusy else { return true }
     }
-    if try read() { return }
-    // A cancelled task gets its answers as well: the server's, to the cancellation of what runs.
-    let isCancelled = !isShielded && Task.isCancelled
-    if isCancelled { cancelRunning() }
-    let isShielded = isShielded || isCancelled
-    let wake: Wake
-    if hasUnsent {
-      wake = await watch.readableOrWritable(isShielded: isShielded)
-    } else if isEncrypted {
-      // Whether bytes came that libpq has taken already, or part of, shows in the kernel's report alone.
-      watch.didFill()
-      wake = await watch.readableOrWritable(isShielded: isShielded)
-      mayHoldDecrypted = true
-      mayHaveMore = true
-    } else {
-      wake = await watch.readable(isShielded: isShielded)
-    }
-    try checkUsable()
-    if wake == .closed { throw fail(.closed) }
+    if try read() { return true }
+    // Whether bytes came that libpq has taken already, or part of, shows in the kernel's report alone.
+    if isEncrypted { watch.didFill() }
+    return false
   }
 
   /// Lets libpq read once; false if there is nothing.
@@ -277,6 +329,14 @@ package actor PostgresConnection {
   /// It may leave something in the socket, or, as it reads less than a TLS record of 16 KiB, inside TLS. A read
   /// while the socket is empty takes the rest of a record: only a read of new bytes can leave something there.
   private func read() throws(ConnectionError) -> Bool {
+    if watch.isReadable, !isEncrypted, !hasReadSinceSync {
+      // Nearly always all answers are in the first read. It is not counted: that would be two system calls more.
+      watch.didDrain()
+      hasReadSinceSync = true
+      mayHaveMore = true
+      guard handle.consumeInput() else { throw fail(.lost(handle.message)) }
+      return true
+    }
     guard watch.isReadable || mayHaveMore else { return false }
     let waiting = watch.readableBytes
     guard watch.isReadable || waiting > 0 || mayHoldDecrypted else {

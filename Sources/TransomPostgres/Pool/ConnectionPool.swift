@@ -1,10 +1,11 @@
+internal import DequeModule
 internal import TransomEventLoop
 
 /// One event loop's connections to one database: performs what `PoolStateMachine` decides.
 ///
 /// The pool and its connections live on one loop, so nothing but waiting suspends: between what the state machine
 /// says and what is done nobody else gets a turn.
-actor ConnectionPool {
+actor ConnectionPool: EventLoopActor {
   typealias ConnectionID = PoolStateMachine.ConnectionID
   typealias WaiterID = PoolStateMachine.WaiterID
 
@@ -18,8 +19,16 @@ actor ConnectionPool {
   }
 
   private struct Waiter {
+    var id: WaiterID
     var continuation: CheckedContinuation<Grant, Never>
-    var timer: EventLoop.TimerID
+    var deadline: MonotonicInstant
+  }
+
+  private struct Member {
+    var id: ConnectionID
+    var connection: PostgresConnection
+    /// When it is to be replaced: different from one to the next, so that not all end at once.
+    var expiresAt: MonotonicInstant
   }
 
   nonisolated let loop: EventLoop
@@ -31,10 +40,16 @@ actor ConnectionPool {
   private let board: PoolBoard
   private var published = PoolBoard.Entry()
   private var state: PoolStateMachine
-  private var connections: [ConnectionID: PostgresConnection] = [:]
-  private var identifiers: [ObjectIdentifier: ConnectionID] = [:]
-  private var waiters: [WaiterID: Waiter] = [:]
+  /// All connections that are open. They are few: to look through them is cheaper than to hash.
+  private var members: [Member] = []
+  /// Those who wait, in the order in which they came.
+  private var waiters = Deque<Waiter>()
+  /// The one timer for their deadlines: it fires for the earliest, or for one that has left.
+  private var waiterTimer: (at: MonotonicInstant, id: EventLoop.TimerID)?
   private var made = 0
+  /// Whether the end of `patience` is waited for; and whether somebody has waited for longer.
+  private var isPatient = false
+  private var isImpatient = false
   private var lastFailure: String?
   private var drained: [CheckedContinuation<Void, Never>] = []
 
@@ -50,54 +65,77 @@ actor ConnectionPool {
     state = PoolStateMachine(.init(maximum: maximum))
   }
 
+  /// The time as the state machine takes it.
+  private var now: Duration { loop.now.sinceOrigin }
+
   // MARK: Leasing
 
   /// An idle connection whose server is still there.
   func leaseIdle() -> PostgresConnection? {
     while let id = state.leaseIdle() {
       publish()
-      guard let connection = connections[id] else { preconditionFailure("has no connection") }
-      if connection.assumeIsolated({ $0.isQuiet }) { return connection }
-      place(id, connection, state.released(id, isReusable: false, at: loop.now))
+      guard let connection = connection(id) else { preconditionFailure("has no connection") }
+      if connection.onLoop({ $0.isQuiet }) { return connection }
+      place(id, connection, state.released(id, isReusable: false, at: now))
     }
     return nil
   }
 
-  /// Waits in line for a connection, of this pool or of one that lends it.
-  ///
-  /// A wait that is not cancellable spares its task the cost of a cancellation handler.
-  func waitForConnection(
-    until deadline: ContinuousClock.Instant, isCancellable: Bool = true
-  ) async throws(LeaseError) -> (connection: PostgresConnection, pool: ConnectionPool) {
-    made += 1
-    switch await wait(WaiterID(number: made), until: deadline, isCancellable) {
-    case .connection(let connection, let pool): return (connection, pool)
-    case .cancelled: throw .cancelled
-    case .refused: throw .shuttingDown
-    case .timedOut:
-      // With nothing open, nobody keeps us waiting but the server.
-      guard state.openCount == 0 else { throw .poolExhausted }
-      throw .unreachable(lastFailure ?? "the server does not answer")
-    }
+  private func connection(_ id: ConnectionID) -> PostgresConnection? {
+    members.first { $0.id == id }?.connection
   }
 
-  private func wait(
-    _ waiter: WaiterID, until deadline: ContinuousClock.Instant, _ isCancellable: Bool
-  ) async -> Grant {
-    guard isCancellable else {
-      return await withCheckedContinuation { begin(waiter, $0, until: deadline) }
+  /// Waits in line for a connection, of this pool or of one that lends it.
+  ///
+  /// On the pool's loop that enters no actor; and a wait that is not cancellable spares its task the cost of a
+  /// cancellation handler.
+  nonisolated func waitForConnection(
+    until deadline: MonotonicInstant, isCancellable: Bool = true
+  ) async throws(LeaseError) -> (connection: PostgresConnection, pool: ConnectionPool) {
+    guard loop.isCurrent, !isCancellable else {
+      return try await waitElsewhere(until: deadline)
     }
-    return await withTaskCancellationHandler {
+    let grant = await withCheckedContinuation { continuation in
+      onLoop { $0.begin($0.makeWaiter(), continuation, until: deadline) }
+    }
+    return try onLoop { $0.outcome(of: grant) }.get()
+  }
+
+  private func waitElsewhere(
+    until deadline: MonotonicInstant
+  ) async throws(LeaseError) -> (connection: PostgresConnection, pool: ConnectionPool) {
+    let waiter = makeWaiter()
+    let grant = await withTaskCancellationHandler {
       await withCheckedContinuation { begin(waiter, $0, until: deadline) }
     } onCancel: {
       // If that is before the wait begins, `begin` sees it.
-      loop.execute { [weak self] in self?.assumeIsolated { $0.leave(waiter, .cancelled) } }
+      loop.execute { [weak self] in self?.onLoop { $0.leave(waiter, .cancelled) } }
+    }
+    return try outcome(of: grant).get()
+  }
+
+  private func makeWaiter() -> WaiterID {
+    made += 1
+    return WaiterID(number: made)
+  }
+
+  private func outcome(
+    of grant: Grant
+  ) -> Result<(connection: PostgresConnection, pool: ConnectionPool), LeaseError> {
+    switch grant {
+    case .connection(let connection, let pool): return .success((connection, pool))
+    case .cancelled: return .failure(.cancelled)
+    case .refused: return .failure(.shuttingDown)
+    case .timedOut:
+      // With nothing open, nobody keeps us waiting but the server.
+      guard state.openCount == 0 else { return .failure(.poolExhausted) }
+      return .failure(.unreachable(lastFailure ?? "the server does not answer"))
     }
   }
 
   private func begin(
     _ waiter: WaiterID, _ continuation: CheckedContinuation<Grant, Never>,
-    until deadline: ContinuousClock.Instant
+    until deadline: MonotonicInstant
   ) {
     if let connection = leaseIdle() {
       continuation.resume(returning: .connection(connection, of: self))
@@ -107,17 +145,14 @@ actor ConnectionPool {
       continuation.resume(returning: .cancelled)
       return
     }
-    guard case .wait(let connect) = state.waiterCame(waiter, at: loop.now) else {
+    guard case .wait(let connect) = state.waiterCame(waiter, at: now) else {
       continuation.resume(returning: .refused)
       return
     }
-    let timer = loop.schedule(at: deadline) { [weak self] in
-      self?.assumeIsolated { $0.leave(waiter, .timedOut) }
-    }
-    waiters[waiter] = Waiter(continuation: continuation, timer: timer)
-    publish()
+    waiters.append(Waiter(id: waiter, continuation: continuation, deadline: deadline))
+    arm(for: deadline)
     if connect { open() }
-    askNeighbours()
+    if isImpatient { askNeighbours() } else { startPatience() }
   }
 
   private func leave(_ waiter: WaiterID, _ grant: Grant) {
@@ -127,26 +162,36 @@ actor ConnectionPool {
 
   private func resume(_ waiter: WaiterID, _ grant: Grant) {
     publish()
-    guard let entry = waiters.removeValue(forKey: waiter) else {
+    guard let index = waiters.firstIndex(where: { $0.id == waiter }) else {
       preconditionFailure("a waiter without a continuation")
     }
-    loop.cancel(entry.timer)
-    entry.continuation.resume(returning: grant)
+    waiters.remove(at: index).continuation.resume(returning: grant)
+  }
+
+  private func arm(for deadline: MonotonicInstant) {
+    if let waiterTimer {
+      guard deadline < waiterTimer.at else { return }
+      loop.cancel(waiterTimer.id)
+    }
+    let id = loop.schedule(at: deadline) { [weak self] in self?.onLoop { $0.waiterTimerFired() } }
+    waiterTimer = (deadline, id)
+  }
+
+  private func waiterTimerFired() {
+    waiterTimer = nil
+    let now = loop.now
+    for waiter in waiters where waiter.deadline <= now { leave(waiter.id, .timedOut) }
+    if let next = waiters.map(\.deadline).min() { arm(for: next) }
   }
 
   /// Takes a connection back, whatever its state.
   func release(_ connection: PostgresConnection) {
-    guard let id = identifiers[ObjectIdentifier(connection)] else {
+    guard let index = members.firstIndex(where: { $0.connection === connection }) else {
       preconditionFailure("a connection was released that is not the pool's")
     }
-    let isReusable = connection.assumeIsolated { $0.isReusable } && !isTooOld(id, connection)
-    place(id, connection, state.released(id, isReusable: isReusable, at: loop.now))
-  }
-
-  private func isTooOld(_ id: ConnectionID, _ connection: PostgresConnection) -> Bool {
-    // The same for a connection each time, and different from one to the next.
-    let share = 0.9 + Double(id.number % 16) / 160
-    return loop.now - connection.openedAt > poolConfiguration.maximumLifetime * share
+    let id = members[index].id
+    let isReusable = loop.now < members[index].expiresAt && connection.onLoop { $0.isReusable }
+    place(id, connection, state.released(id, isReusable: isReusable, at: now))
   }
 
   private func place(
@@ -165,9 +210,8 @@ actor ConnectionPool {
   }
 
   private func forget(_ id: ConnectionID, _ connection: PostgresConnection) {
-    connections[id] = nil
-    identifiers[ObjectIdentifier(connection)] = nil
-    connection.assumeIsolated { $0.close() }
+    members.removeAll { $0.id == id }
+    connection.onLoop { $0.close() }
     publish()
     if state.isDrained {
       for waiter in exchange(&drained, with: []) { waiter.resume() }
@@ -176,8 +220,9 @@ actor ConnectionPool {
 
   /// Tells the other pools what has changed.
   private func publish() {
+    if state.waiterCount == 0 { isImpatient = false }
     let entry = PoolBoard.Entry(
-      idle: state.idleCount, waiting: state.waiterCount, hasRoom: state.hasRoom)
+      idle: state.idleCount, waiting: isImpatient ? state.waiterCount : 0, hasRoom: state.hasRoom)
     guard entry != published else { return }
     board.publish(entry, instead: published, at: index)
     published = entry
@@ -185,28 +230,53 @@ actor ConnectionPool {
 
   // MARK: Lending
 
+  /// How long somebody waits for a connection of our own before the neighbours hear of it.
+  ///
+  /// Most transactions are shorter than this, and to lend a connection costs two visits to another thread: more
+  /// than what it saves. Those who come while somebody has lost patience wait for none.
+  private static let patience = Duration.milliseconds(1)
+
+  private func startPatience() {
+    guard !isPatient, let waiter = waiters.first?.id else { return }
+    isPatient = true
+    _ = loop.schedule(at: loop.now + Self.patience) { [weak self] in
+      self?.onLoop { $0.patienceEnded(waiter) }
+    }
+  }
+
+  /// `waiter` is the one that came first when it began.
+  private func patienceEnded(_ waiter: WaiterID) {
+    isPatient = false
+    guard state.waiterCount > 0 else { return }
+    // Those who wait now may all have come since.
+    guard waiters.first?.id == waiter else { return startPatience() }
+    isImpatient = true
+    publish()
+    askNeighbours()
+  }
+
   /// For a waiter that our own connections do not suffice for.
   private func askNeighbours() {
     guard !askForIdle(), !state.hasRoom, state.waiterCount > state.connectingCount,
       let other = board.poolWithRoom(except: index)
     else { return }
-    other.loop.execute { other.assumeIsolated { $0.openForNeighbour() } }
+    other.loop.execute { other.onLoop { $0.openForNeighbour() } }
   }
 
   @discardableResult
   private func askForIdle() -> Bool {
     guard state.waiterCount > 0, let other = board.poolWithIdle(except: index) else { return false }
-    other.loop.execute { other.assumeIsolated { $0.lend(to: self) } }
+    other.loop.execute { other.onLoop { $0.lend(to: self) } }
     return true
   }
 
   /// Sends an idle connection to another loop's first waiter.
   private func lend(to neighbour: ConnectionPool) {
     if let connection = leaseIdle() {
-      neighbour.loop.execute { neighbour.assumeIsolated { $0.take(connection, from: self) } }
+      neighbour.loop.execute { neighbour.onLoop { $0.take(connection, from: self) } }
     } else {
       // Somebody was faster: a third pool may have one.
-      neighbour.loop.execute { neighbour.assumeIsolated { _ = $0.askForIdle() } }
+      neighbour.loop.execute { neighbour.onLoop { _ = $0.askForIdle() } }
     }
   }
 
@@ -214,7 +284,7 @@ actor ConnectionPool {
     if let waiter = state.neighbourLent() {
       resume(waiter, .connection(connection, of: lender))
     } else {
-      lender.loop.execute { lender.assumeIsolated { $0.release(connection) } }
+      lender.loop.execute { lender.onLoop { $0.release(connection) } }
     }
   }
 
@@ -229,7 +299,7 @@ actor ConnectionPool {
   /// Makes the connection that the state machine has counted, and more if it wants more.
   private func open() {
     Task { await connect() }
-    while state.beginConnecting(at: loop.now) { Task { await connect() } }
+    while state.beginConnecting(at: now) { Task { await connect() } }
     publish()
   }
 
@@ -238,8 +308,10 @@ actor ConnectionPool {
       settle(try await PostgresConnection.connect(connectionConfiguration, on: loop))
     } catch {
       lastFailure = String(describing: error)
-      let retry = state.connectFailed(at: loop.now, jitter: .random(in: 0...1))
-      _ = loop.schedule(at: retry) { [weak self] in self?.assumeIsolated { $0.openMore() } }
+      let retry = state.connectFailed(at: now, jitter: .random(in: 0...1))
+      _ = loop.schedule(at: MonotonicInstant(sinceOrigin: retry)) { [weak self] in
+        self?.onLoop { $0.openMore() }
+      }
       publish()
     }
   }
@@ -247,11 +319,12 @@ actor ConnectionPool {
   private func settle(_ connection: PostgresConnection) {
     made += 1
     let id = ConnectionID(number: made)
-    connections[id] = connection
-    identifiers[ObjectIdentifier(connection)] = id
+    let lifetime = poolConfiguration.maximumLifetime * (0.9 + Double(id.number % 16) / 160)
+    members.append(
+      Member(id: id, connection: connection, expiresAt: connection.openedAt + lifetime))
     lastFailure = nil
     connection.assumeIsolated {
-      $0.onServerGone { [weak self] in self?.assumeIsolated { $0.serverGone(id) } }
+      $0.onServerGone { [weak self] in self?.onLoop { $0.serverGone(id) } }
     }
     place(id, connection, state.connected(id))
     // After a failure connections are made one at a time: the others may follow now.
@@ -259,12 +332,12 @@ actor ConnectionPool {
   }
 
   private func openMore() {
-    if state.beginConnecting(at: loop.now) { open() }
+    if state.beginConnecting(at: now) { open() }
   }
 
   private func serverGone(_ id: ConnectionID) {
     // A leased connection is found unusable when it comes back.
-    guard let connection = connections[id], state.idleLost(id) else { return }
+    guard let connection = connection(id), state.idleLost(id) else { return }
     forget(id, connection)
   }
 
@@ -275,7 +348,7 @@ actor ConnectionPool {
     let (close, refuse) = state.shutDown()
     for waiter in refuse { resume(waiter, .refused) }
     for id in close {
-      if let connection = connections[id] { forget(id, connection) }
+      if let connection = connection(id) { forget(id, connection) }
     }
     publish()
   }

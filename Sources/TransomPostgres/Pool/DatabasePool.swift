@@ -40,29 +40,36 @@ package final class DatabasePool: Sendable {
     waitLimit = pool.waitLimit
   }
 
-  /// A connection of the loop's own pool if one is idle, else another loop's idle one, else in line.
+  /// A connection of the loop's own pool if one is idle, else in line, where another loop's may come sooner.
   ///
   /// `index` is the loop that the caller is on. The wait ends at `deadline` or the pool's own wait limit,
   /// whichever is sooner; then the error tells whether the pool was busy or the server unreachable.
   package func lease(
-    onLoop index: Int, until deadline: ContinuousClock.Instant, isCancellable: Bool = true
+    onLoop index: Int, until deadline: MonotonicInstant, isCancellable: Bool = true
   ) async throws(LeaseError) -> Lease {
     let own = pools[index]
-    if let connection = await own.leaseIdle() { return Lease(connection: connection, pool: own) }
-    if let lease = await borrow(except: index) { return lease }
     let (connection, pool) = try await own.waitForConnection(
       until: min(deadline, .now + waitLimit), isCancellable: isCancellable)
     return Lease(connection: connection, pool: pool)
   }
 
-  private func borrow(except index: Int) async -> Lease? {
-    guard let other = board.poolWithIdle(except: index), let connection = await other.leaseIdle()
-    else { return nil }
-    return Lease(connection: connection, pool: other)
+  /// An idle connection of the loop's own pool. To be called on that loop.
+  package func leaseIdle(onLoop index: Int) -> Lease? {
+    let own = pools[index]
+    return own.onLoop { $0.leaseIdle() }.map { Lease(connection: $0, pool: own) }
   }
 
   /// Gives a connection back, once, whatever state it is in: the pool closes what cannot be used again.
-  package func release(_ lease: Lease) async { await lease.pool.release(lease.connection) }
+  package func release(_ lease: Lease) async {
+    if !releaseAtOnce(lease) { await lease.pool.release(lease.connection) }
+  }
+
+  /// The same by a plain call, for who is on the loop that the connection lives on; false if the caller is not.
+  package func releaseAtOnce(_ lease: Lease) -> Bool {
+    guard lease.pool.loop.isCurrent else { return false }
+    lease.pool.onLoop { $0.release(lease.connection) }
+    return true
+  }
 
   /// How many connections there are now.
   package var counts: Counts {

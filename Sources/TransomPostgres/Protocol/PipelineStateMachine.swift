@@ -3,7 +3,8 @@
 ///
 /// Rules that libpq keeps, and this file with it:
 /// 1. Every command yields one result and then an end marker; a sync yields one result and no marker.
-/// 2. After an error every command up to the next sync yields "aborted".
+/// 2. After an error every command up to the next sync yields "aborted". What the server finds only at the sync, where
+///    it commits what ran outside of a transaction block, is an error and an end marker before the sync's own result.
 /// 3. A statement that is not prepared yet costs a command of its own before it. To our caller both are one:
 ///    if the first fails, the second, surely aborted, is not reported again.
 struct PipelineStateMachine {
@@ -32,6 +33,8 @@ struct PipelineStateMachine {
     case deliver
     /// The command failed: hand the error out.
     case fail
+    /// What ran before the sync could not be committed: hand the error out.
+    case failSync
     /// The command was skipped after an error.
     case skip
     /// The sync was reached: what was sent before is decided.
@@ -65,7 +68,7 @@ struct PipelineStateMachine {
     if awaitsEnd {
       guard received == .end else { return .outOfStep }
       awaitsEnd = false
-      advance()
+      if expected[head] != .sync { advance() }
       return .none
     }
     switch (expected[head], received) {
@@ -91,7 +94,10 @@ struct PipelineStateMachine {
     case (.execute, .aborted):
       awaitsEnd = true
       return exchange(&isReported, with: false) ? .none : .skip
-    case (_, .end), (_, .sync), (.sync, _):
+    case (.sync, .error):
+      awaitsEnd = true
+      return .failSync
+    case (_, .end), (_, .sync), (.sync, .success), (.sync, .aborted):
       return .outOfStep
     }
   }

@@ -1,6 +1,6 @@
 internal import DequeModule
 
-/// Who has which connection of one loop's pool, who waits, and when to connect.
+/// Who has which connection of one loop's pool, who waits, and when to connect. Times count from any fixed moment.
 ///
 /// Rules of this file:
 /// 1. `openCount` = idle + leased; `openCount + connectingCount` never exceeds `maximum`.
@@ -35,10 +35,11 @@ struct PoolStateMachine {
   private let configuration: Configuration
   private var idle: [ConnectionID] = []
   private var waiters = Deque<WaiterID>()
-  private var leased: Set<ConnectionID> = []
+  /// As few as there are connections: no need to hash.
+  private var leased: [ConnectionID] = []
   private(set) var connectingCount = 0
   private var failures = 0
-  private var retryAt: ContinuousClock.Instant?
+  private var retryAt: Duration?
   private(set) var isShutDown = false
 
   init(_ configuration: Configuration) { self.configuration = configuration }
@@ -56,12 +57,12 @@ struct PoolStateMachine {
   /// An idle connection, the one that was used last; nil if there is none.
   mutating func leaseIdle() -> ConnectionID? {
     guard !isShutDown, let connection = idle.popLast() else { return nil }
-    leased.insert(connection)
+    leased.append(connection)
     return connection
   }
 
   /// Somebody wants a connection while none is idle.
-  mutating func waiterCame(_ waiter: WaiterID, at now: ContinuousClock.Instant) -> Arrival {
+  mutating func waiterCame(_ waiter: WaiterID, at now: Duration) -> Arrival {
     guard !isShutDown else { return .refused }
     precondition(idle.isEmpty, "nobody waits while a connection is idle")
     waiters.append(waiter)
@@ -80,10 +81,14 @@ struct PoolStateMachine {
 
   /// A lease ended. `isReusable`: nothing of it is left on the connection.
   mutating func released(
-    _ connection: ConnectionID, isReusable: Bool, at now: ContinuousClock.Instant
+    _ connection: ConnectionID, isReusable: Bool, at now: Duration
   ) -> Placement {
     // Two users of one connection would mix their transactions.
-    precondition(leased.remove(connection) != nil, "a connection was released that was not leased")
+    guard let index = leased.firstIndex(of: connection) else {
+      preconditionFailure("a connection was released that was not leased")
+    }
+    leased.swapAt(index, leased.count - 1)
+    leased.removeLast()
     guard isReusable, !isShutDown else { return .close(connect: beginConnecting(at: now)) }
     return place(connection)
   }
@@ -97,7 +102,7 @@ struct PoolStateMachine {
 
   private mutating func place(_ connection: ConnectionID) -> Placement {
     if let waiter = waiters.popFirst() {
-      leased.insert(connection)
+      leased.append(connection)
       return .grant(to: waiter)
     }
     idle.append(connection)
@@ -116,8 +121,8 @@ struct PoolStateMachine {
   /// Says when `beginConnecting` is worth asking again. `jitter` is from 0 to 1, drawn anew each time, so that
   /// many pools do not return in step.
   mutating func connectFailed(
-    at now: ContinuousClock.Instant, jitter: Double
-  ) -> ContinuousClock.Instant {
+    at now: Duration, jitter: Double
+  ) -> Duration {
     connectingCount -= 1
     // Attempts that were under way together fail together: that is one failure.
     if let retryAt, now < retryAt { return retryAt }
@@ -130,7 +135,7 @@ struct PoolStateMachine {
   }
 
   /// Whether to open one more connection now; to be asked after each event until it says no.
-  mutating func beginConnecting(at now: ContinuousClock.Instant) -> Bool {
+  mutating func beginConnecting(at now: Duration) -> Bool {
     guard hasRoom, connectingCount < waiters.count else { return false }
     if failures > 0 {
       guard connectingCount == 0, retryAt.map({ $0 <= now }) ?? true else { return false }

@@ -49,7 +49,7 @@ package final class Interruption: Sendable {
   /// A cancellation that arrives while nothing runs yet is lost: the commands may still be on their way
   /// (PostgreSQL manual, 34.7). So it is repeated, ever more seldom.
   private func cancel(
-    _ connection: PostgresConnection, until deadline: ContinuousClock.Instant,
+    _ connection: PostgresConnection, until deadline: MonotonicInstant,
     again pause: Duration
   ) {
     guard isAttached(connection) else { return }

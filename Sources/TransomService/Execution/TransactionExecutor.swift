@@ -16,7 +16,10 @@ package struct ExecutionLimits: Sendable {
 }
 
 /// Executes the transactions of one event loop's clients: decodes, leases, runs, and maps what came of it.
-package actor TransactionExecutor {
+///
+/// Its asynchronous functions run in their caller's isolation, a connection's of the same loop, and use what the
+/// transactions share by plain calls (`onLoop`): to enter an actor and to leave it would cost each request more.
+package actor TransactionExecutor: EventLoopActor {
   package nonisolated let loop: EventLoop
   package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.executor }
 
@@ -38,28 +41,30 @@ package actor TransactionExecutor {
     self.limits = limits
   }
 
-  /// Executes the transaction that a request's body asks for, and returns the body of the answer.
-  package func execute(
+  /// Executes the transaction that a request's body asks for, and returns the body of the answer. On the loop only.
+  package nonisolated func execute(
     _ request: Request, into buffer: consuming [UInt8], interruption: Interruption
   ) async throws(ServiceError) -> [UInt8] {
-    let transaction = try decode(request)
+    let transaction = try onLoop { $0.decode(request) }.get()
     return try await execute(transaction, into: buffer, interruption: interruption)
   }
 
-  private func decode(_ request: Request) throws(ServiceError) -> TransactionRequest {
+  private func decode(_ request: Request) -> Result<TransactionRequest, ServiceError> {
     do {
-      return try RequestDecoder.decode(request.body, with: &reader)
+      return .success(try RequestDecoder.decode(request.body, with: &reader))
     } catch {
-      throw .invalidRequest(
-        code: error.code.rawValue, status: error.status, pointer: error.pointer?.description,
-        detail: error.detail)
+      return .failure(
+        .invalidRequest(
+          code: error.code.rawValue, status: error.status, pointer: error.pointer?.description,
+          detail: error.detail))
     }
   }
 
-  /// Executes a transaction and returns the body of its 200 answer, written into `buffer`.
-  package func execute(
+  /// Executes a transaction and returns the body of its 200 answer, written into `buffer`. On the loop only.
+  package nonisolated func execute(
     _ request: TransactionRequest, into buffer: consuming [UInt8], interruption: Interruption
   ) async throws(ServiceError) -> [UInt8] {
+    loop.preconditionOnLoop()
     guard let database = databases[request.database] else {
       throw .unknownDatabase(alias: request.database)
     }
@@ -69,8 +74,8 @@ package actor TransactionExecutor {
     let timer = loop.schedule(at: deadline) { interruption.interrupt(.timedOut) }
     defer { loop.cancel(timer) }
     var job = Job(
-      request: request, plan: TransactionPlan(request), database: database, deadline: deadline,
-      timeout: timeout,
+      plan: TransactionPlan(request), rowFormat: request.rowFormat, alias: request.database,
+      database: database, deadline: deadline, timeout: timeout,
       maxAttempts: min(request.maxAttempts ?? limits.attempts, limits.maximumAttempts),
       interruption: interruption, buffer: buffer)
     while true {
@@ -80,18 +85,23 @@ package actor TransactionExecutor {
   }
 
   private struct Job {
-    let request: TransactionRequest
     let plan: TransactionPlan
+    let rowFormat: TransactionRequest.RowFormat
+    let alias: String
     let database: DatabasePool
-    let deadline: ContinuousClock.Instant
+    let deadline: MonotonicInstant
     let timeout: Duration
     let maxAttempts: Int
     let interruption: Interruption
     /// Where the answer is written; empty while a writer has it, so that it has one owner.
     var buffer: [UInt8]
     var attempts = 0
+    /// Whether the results of the last attempt were larger than the limit.
+    var receivedTooMuch = false
     /// Statements that PostgreSQL had prepared and that no longer fit the catalogue are replaced once.
     var hasRenewedStatements = false
+
+    mutating func takeBuffer() -> [UInt8] { exchange(&buffer, with: []) }
 
     /// Renewing is our own affair: it happens whatever number of attempts the client allowed.
     var mayReplay: Bool {
@@ -100,21 +110,27 @@ package actor TransactionExecutor {
   }
 
   /// Runs the transaction on a connection. Nil: it was rolled back and is to be run again.
-  private func attempt(_ job: inout Job) async throws(ServiceError) -> [UInt8]? {
-    let lease = try await lease(job)
+  private nonisolated func attempt(_ job: inout Job) async throws(ServiceError) -> [UInt8]? {
+    guard job.interruption.reason == nil else { throw timedOut(job) }
+    // By plain calls where nothing has to be waited for: see `HTTPConnection.serve`.
+    let lease =
+      if let idle = job.database.leaseIdle(onLoop: loopIndex) { idle } else { try await lease(job) }
     let connection = lease.connection
-    var writer = idleWriters.popLast() ?? ResultWriter()
-    defer { if idleWriters.count < Self.keptWriters { idleWriters.append(writer) } }
-    var ending = await run(&job, &writer, on: connection)
+    var writer = onLoop { $0.idleWriters.popLast() } ?? ResultWriter()
+    defer { onLoop { $0.keep(writer) } }
+    var run = begin(&job, on: connection)
+    var ending = await run.attempt(&writer, into: job.takeBuffer(), on: connection)
+    end(&job, run, ending)
     if hasStaleStatement(ending, job) {
       job.hasRenewedStatements = true
       await connection.forgetStatements()
       // On the same connection: the next one's statements may be out of date, too.
       job.buffer = writer.discard()
-      ending = await run(&job, &writer, on: connection)
+      run = begin(&job, on: connection)
+      ending = await run.attempt(&writer, into: job.takeBuffer(), on: connection)
+      end(&job, run, ending)
     }
-    let receivedTooMuch = await connection.receivedTooMuch
-    await job.database.release(lease)
+    if !job.database.releaseAtOnce(lease) { await job.database.release(lease) }
 
     switch ending {
     case .finished(.committed), .finished(.dryRunRolledBack):
@@ -124,35 +140,40 @@ package actor TransactionExecutor {
       return nil
     case .finished, .lost, .notBegun:
       _ = writer.discard()
-      throw error(for: ending, job, receivedTooMuch: receivedTooMuch)
+      throw error(for: ending, job)
     }
   }
 
-  private func run(
-    _ job: inout Job, _ writer: inout ResultWriter, on connection: PostgresConnection
-  ) async -> TransactionRun.Ending {
-    job.attempts += 1
-    let (mayReplay, mayRenew) = (job.mayReplay, !job.hasRenewedStatements)
-    let run = TransactionRun(
-      plan: job.plan, types: types, rowFormat: job.request.rowFormat,
-      responseLimit: limits.response, interruption: job.interruption,
-      replays: { (mayReplay && $0.isConflict) || (mayRenew && $0.isStaleStatement) })
-    job.interruption.attach(connection)
-    let buffer = exchange(&job.buffer, with: [])
-    let ending = await run.attempt(number: job.attempts, &writer, into: buffer, on: connection)
-    job.interruption.attach(nil)
-    if case .notBegun = ending { job.attempts -= 1 }
-    return ending
+  private func keep(_ writer: ResultWriter) {
+    if idleWriters.count < Self.keptWriters { idleWriters.append(writer) }
   }
 
-  private func lease(_ job: Job) async throws(ServiceError) -> DatabasePool.Lease {
-    if job.interruption.reason != nil { throw timedOut(job) }
+  private nonisolated func begin(_ job: inout Job, on connection: PostgresConnection)
+    -> TransactionRun
+  {
+    job.attempts += 1
+    job.interruption.attach(connection)
+    return TransactionRun(
+      plan: job.plan, number: job.attempts, types: types, rowFormat: job.rowFormat,
+      responseLimit: limits.response, interruption: job.interruption,
+      replaysConflicts: job.mayReplay, renewsStatements: !job.hasRenewedStatements)
+  }
+
+  private nonisolated func end(
+    _ job: inout Job, _ run: borrowing TransactionRun, _ ending: TransactionRun.Ending
+  ) {
+    job.interruption.attach(nil)
+    job.receivedTooMuch = run.receivedTooMuch
+    if case .notBegun = ending { job.attempts -= 1 }
+  }
+
+  private nonisolated func lease(_ job: Job) async throws(ServiceError) -> DatabasePool.Lease {
     do {
       return try await job.database.lease(
         onLoop: loopIndex, until: job.deadline, isCancellable: false)
     } catch {
       if job.interruption.reason == .timedOut || loop.now >= job.deadline { throw timedOut(job) }
-      let alias = job.request.database
+      let alias = job.alias
       switch error {
       case .poolExhausted:
         throw .poolTimedOut(
@@ -163,13 +184,13 @@ package actor TransactionExecutor {
     }
   }
 
-  private func timedOut(_ job: Job) -> ServiceError {
+  private nonisolated func timedOut(_ job: Job) -> ServiceError {
     .timedOut(pointer: nil, milliseconds: job.timeout.milliseconds, started: job.attempts > 0)
   }
 
   // MARK: Replays
 
-  private func shouldReplay(_ outcome: PlanStateMachine.Outcome, _ job: Job) -> Bool {
+  private nonisolated func shouldReplay(_ outcome: PlanStateMachine.Outcome, _ job: Job) -> Bool {
     switch outcome {
     case .rolledBack(let failure): job.mayReplay && failure.error.isConflict
     case .commitRefused(let error): job.mayReplay && error.isConflict
@@ -178,14 +199,14 @@ package actor TransactionExecutor {
   }
 
   /// Whether the statements are to be prepared anew, and everything is to be run again.
-  private func hasStaleStatement(_ ending: TransactionRun.Ending, _ job: Job) -> Bool {
+  private nonisolated func hasStaleStatement(_ ending: TransactionRun.Ending, _ job: Job) -> Bool {
     guard case .finished(.rolledBack(let failure)) = ending else { return false }
     return failure.error.isStaleStatement && !job.hasRenewedStatements
       && job.interruption.reason == nil
   }
 
   /// Lets the other transaction of a conflict go first: some milliseconds, more each time, with jitter.
-  private func pause(before attempt: Int) async {
+  private nonisolated func pause(before attempt: Int) async {
     let limit = min(4 << min(attempt, 6), 100)
     let delay = Duration.microseconds(Int.random(in: 0...(limit * 1000)))
     await withCheckedContinuation { continuation in
@@ -195,8 +216,8 @@ package actor TransactionExecutor {
 
   // MARK: Errors
 
-  private func error(
-    for ending: TransactionRun.Ending, _ job: Job, receivedTooMuch: Bool
+  private nonisolated func error(
+    for ending: TransactionRun.Ending, _ job: Job
   ) -> ServiceError {
     switch ending {
     case .finished(.committed), .finished(.dryRunRolledBack), .finished(.rolledBackSilently):
@@ -204,13 +225,13 @@ package actor TransactionExecutor {
         detail: "PostgreSQL answered COMMIT with ROLLBACK although no statement had failed",
         outcome: .rolledBack)
     case .finished(.commitRefused(let error)):
-      return cancelled(error, at: nil, job, receivedTooMuch: receivedTooMuch)
+      return cancelled(error, at: nil, job)
         ?? .commitFailed(error)
     case .finished(.rolledBack(let failure)):
-      return failed(failure, job, receivedTooMuch: receivedTooMuch)
+      return failed(failure, job)
     case .lost(let error, mayBeStored: false, let failure):
-      if let failure { return failed(failure, job, receivedTooMuch: receivedTooMuch) }
-      if receivedTooMuch { return .resultTooLarge(pointer: nil, limit: limits.response) }
+      if let failure { return failed(failure, job) }
+      if job.receivedTooMuch { return .resultTooLarge(pointer: nil, limit: limits.response) }
       if job.interruption.reason != nil { return timedOut(job) }
       return .connectionLost(pointer: nil, detail: error.description)
     case .lost(_, mayBeStored: true, _):
@@ -220,20 +241,20 @@ package actor TransactionExecutor {
     }
   }
 
-  private func failed(
-    _ failure: PlanStateMachine.Failure, _ job: Job, receivedTooMuch: Bool
+  private nonisolated func failed(
+    _ failure: PlanStateMachine.Failure, _ job: Job
   ) -> ServiceError {
     let pointer = failure.step.flatMap(job.plan.pointer(of:))
-    return cancelled(failure.error, at: pointer, job, receivedTooMuch: receivedTooMuch)
+    return cancelled(failure.error, at: pointer, job)
       ?? .statementFailed(pointer: pointer, failure.error)
   }
 
   /// Why a command was cancelled; nil if it was not, or not by us.
-  private func cancelled(
-    _ error: ServerError, at pointer: String?, _ job: Job, receivedTooMuch: Bool
+  private nonisolated func cancelled(
+    _ error: ServerError, at pointer: String?, _ job: Job
   ) -> ServiceError? {
     guard error.sqlState == .queryCanceled else { return nil }
-    if receivedTooMuch { return .resultTooLarge(pointer: pointer, limit: limits.response) }
+    if job.receivedTooMuch { return .resultTooLarge(pointer: pointer, limit: limits.response) }
     guard job.interruption.reason != nil else { return nil }
     return .timedOut(pointer: pointer, milliseconds: job.timeout.milliseconds, started: true)
   }

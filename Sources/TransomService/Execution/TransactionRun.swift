@@ -1,8 +1,9 @@
+internal import TransomEventLoop
 internal import TransomPostgres
 
-/// Runs one attempt of a plan on a leased connection: sends what `PlanStateMachine` wants, and writes the answer
-/// while the results arrive.
-struct TransactionRun {
+/// One attempt of a plan on a leased connection: sends what `PlanStateMachine` wants, and writes the answer while
+/// the results arrive.
+struct TransactionRun: ~Copyable {
   /// How an attempt ended.
   enum Ending {
     case finished(PlanStateMachine.Outcome)
@@ -12,57 +13,136 @@ struct TransactionRun {
     case notBegun
   }
 
-  let plan: TransactionPlan
-  let types: TypeTable
-  let rowFormat: TransactionRequest.RowFormat
-  let responseLimit: Int
-  let interruption: Interruption
-  /// Whether an error of this SQLSTATE will be answered by running everything again.
-  let replays: @Sendable (ServerError) -> Bool
+  private enum Progress {
+    case ended(Ending)
+    case waiting(for: PostgresConnection.Awaited)
+  }
+
+  private let plan: TransactionPlan
+  private let types: TypeTable
+  private let rowFormat: TransactionRequest.RowFormat
+  private let responseLimit: Int
+  private let interruption: Interruption
+  private let number: Int
+  /// Which errors will be answered by running everything again.
+  private let replaysConflicts: Bool
+  private let renewsStatements: Bool
+  private var machine: PlanStateMachine
+  private var isDeallocating = false
+  /// Whether more came than the limit allows: then what ran was cancelled.
+  private(set) var receivedTooMuch = false
+
+  /// Attempt `number` of a plan, from 1.
+  init(
+    plan: TransactionPlan, number: Int, types: TypeTable, rowFormat: TransactionRequest.RowFormat,
+    responseLimit: Int, interruption: Interruption, replaysConflicts: Bool, renewsStatements: Bool
+  ) {
+    self.plan = plan
+    self.number = number
+    self.types = types
+    self.rowFormat = rowFormat
+    self.responseLimit = responseLimit
+    self.interruption = interruption
+    self.replaysConflicts = replaysConflicts
+    self.renewsStatements = renewsStatements
+    machine = PlanStateMachine(plan)
+  }
 
   /// Runs the plan; `writer` holds the answer if the transaction was committed, or was a dry run.
-  func attempt(
-    number: Int, _ writer: inout ResultWriter, into buffer: consuming [UInt8],
-    on connection: isolated PostgresConnection
+  ///
+  /// On the connection's own loop that suspends for nothing but the server; from another one it moves there.
+  mutating func attempt(
+    _ writer: inout ResultWriter, into buffer: consuming [UInt8], on connection: PostgresConnection
   ) async -> Ending {
-    var machine = PlanStateMachine(plan)
     writer.begin(
       dryRun: plan.isDryRun, attempts: number,
       rows: rowFormat == .objects ? .objects : .arrays, into: buffer)
-    // On the connection's loop: an interruption from now on finds something to cancel.
-    guard interruption.reason == nil else { return .notBegun }
-    do {
+    guard connection.loop.isCurrent else { return await attemptElsewhere(&writer, on: connection) }
+    var progress = connection.onLoop { begin(&writer, on: $0) }
+    while case .waiting(let awaited) = progress {
+      let wake = await connection.wait(for: awaited, isShielded: true)
+      progress = connection.onLoop { resume(after: wake, &writer, on: $0) }
+    }
+    return Self.ending(of: progress)
+  }
+
+  private mutating func attemptElsewhere(
+    _ writer: inout ResultWriter, on connection: isolated PostgresConnection
+  ) async -> Ending {
+    var progress = begin(&writer, on: connection)
+    while case .waiting(let awaited) = progress {
+      let wake = await connection.waitOnLoop(for: awaited)
+      progress = resume(after: wake, &writer, on: connection)
+    }
+    return Self.ending(of: progress)
+  }
+
+  private static func ending(of progress: Progress) -> Ending {
+    guard case .ended(let ending) = progress else { preconditionFailure("an attempt waits on") }
+    return ending
+  }
+
+  private mutating func begin(
+    _ writer: inout ResultWriter, on connection: isolated PostgresConnection
+  ) -> Progress {
+    // From now on an interruption finds something to cancel, on this very loop.
+    guard interruption.reason == nil else { return .ended(.notBegun) }
+    defer { receivedTooMuch = connection.receivedTooMuch }
+    do throws(ConnectionError) {
       connection.limitReceiving(to: responseLimit)
-      var isDeallocating = try connection.enqueueDeallocations()
+      isDeallocating = try connection.enqueueDeallocations()
       try send(machine.first, on: connection)
-      while true {
-        // Ended early by `Interruption` alone.
-        switch try await connection.next(isShielded: true) {
-        case .synced where isDeallocating: isDeallocating = false
-        case .result where isDeallocating: continue
-        case .failed where isDeallocating: continue
-        case .skipped where isDeallocating: continue
-        case .result(let result):
-          writer.trustsJSON = connection.sendsCheckedTexts
-          write(machine.succeeded(tagIsCommit: result.isCommit), result, &writer)
-        case .failed(let error): machine.failed(error)
-        case .skipped: machine.skipped()
-        case .synced:
-          switch machine.synced(mayRecover: mayRecover(after: machine.currentFailure, connection)) {
-          case .finished(let outcome): return .finished(outcome)
-          case .rollback: try send(.rollback, on: connection)
-          case .recover(let pipeline, let failure, let depth):
-            writer.failGroup(depth: depth, problem: problem(failure))
-            try send(pipeline, on: connection)
-          }
+      return try advance(&writer, on: connection)
+    } catch {
+      return .ended(ending(after: error))
+    }
+  }
+
+  private mutating func resume(
+    after wake: Wake, _ writer: inout ResultWriter, on connection: isolated PostgresConnection
+  ) -> Progress {
+    defer { receivedTooMuch = connection.receivedTooMuch }
+    do throws(ConnectionError) {
+      try connection.woke(wake)
+      return try advance(&writer, on: connection)
+    } catch {
+      return .ended(ending(after: error))
+    }
+  }
+
+  /// Takes all answers that are there.
+  private mutating func advance(
+    _ writer: inout ResultWriter, on connection: isolated PostgresConnection
+  ) throws(ConnectionError) -> Progress {
+    while let event = try connection.poll() {
+      switch consume event {
+      case .synced where isDeallocating: isDeallocating = false
+      case .result where isDeallocating: continue
+      case .failed where isDeallocating: continue
+      case .skipped where isDeallocating: continue
+      case .result(let result):
+        writer.trustsJSON = connection.sendsCheckedTexts
+        write(machine.succeeded(tagIsCommit: result.isCommit), result, &writer)
+      case .failed(let error): machine.failed(error)
+      case .skipped: machine.skipped()
+      case .synced:
+        switch machine.synced(mayRecover: mayRecover(after: machine.currentFailure, connection)) {
+        case .finished(let outcome): return .ended(.finished(outcome))
+        case .rollback: try send(.rollback, on: connection)
+        case .recover(let pipeline, let failure, let depth):
+          writer.failGroup(depth: depth, problem: problem(failure))
+          try send(pipeline, on: connection)
         }
       }
-    } catch {
-      switch machine.fateIfLost {
-      case .ended(let outcome): return .finished(outcome)
-      case .notStored: return .lost(error, mayBeStored: false, machine.currentFailure)
-      case .unknown: return .lost(error, mayBeStored: true, machine.currentFailure)
-      }
+    }
+    return .waiting(for: connection.awaited)
+  }
+
+  private func ending(after error: ConnectionError) -> Ending {
+    switch machine.fateIfLost {
+    case .ended(let outcome): .finished(outcome)
+    case .notStored: .lost(error, mayBeStored: false, machine.currentFailure)
+    case .unknown: .lost(error, mayBeStored: true, machine.currentFailure)
     }
   }
 
@@ -70,7 +150,9 @@ struct TransactionRun {
     after failure: PlanStateMachine.Failure?, _ connection: isolated PostgresConnection
   ) -> Bool {
     guard let failure else { return true }
-    return interruption.reason == nil && !connection.receivedTooMuch && !replays(failure.error)
+    return interruption.reason == nil && !connection.receivedTooMuch
+      && !(replaysConflicts && failure.error.isConflict)
+      && !(renewsStatements && failure.error.isStaleStatement)
   }
 
   private func problem(_ failure: PlanStateMachine.Failure) -> Problem {
@@ -102,6 +184,7 @@ struct TransactionRun {
   ) throws(ConnectionError) {
     for index in steps {
       let step = plan.steps[index]
+      if plan.isImplicit, step == .end { continue }
       if step.isTransactionControl {
         try connection.enqueueUnnamed(plan.sql(of: step))
       } else {

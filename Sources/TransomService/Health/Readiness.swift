@@ -1,3 +1,4 @@
+internal import TransomEventLoop
 internal import TransomPostgres
 
 /// Whether the databases answer: what a load balancer wants to know.

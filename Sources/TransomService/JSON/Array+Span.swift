@@ -1,3 +1,5 @@
+internal import Glibc
+
 extension [UInt8] {
   /// Appends the octets in one copy. The standard library appends a `Span` one by one.
   @inline(__always)
@@ -56,6 +58,18 @@ extension Span<UInt8> {
       guard let from = source.baseAddress, let to = target.baseAddress else { return start }
       unsafe (to + start).update(from: from, count: source.count)
       return start + source.count
+    }
+  }
+}
+
+extension Span<UInt8> {
+  /// Whether the octets are just this text's. Allocates nothing.
+  @inline(__always)
+  package func elementsEqual(_ text: StaticString) -> Bool {
+    guard count == text.utf8CodeUnitCount else { return false }
+    return unsafe withUnsafeBufferPointer { octets in
+      guard let start = octets.baseAddress else { return true }
+      return unsafe memcmp(start, text.utf8Start, octets.count) == 0
     }
   }
 }

@@ -82,10 +82,7 @@ internal import CTransomJSON
 
   /// Whether a string, such as a key, is just this one. Allocates nothing.
   package func text(of node: JSONNode, equals other: StaticString) -> Bool {
-    let octets = unsafe text(of: node)
-    guard octets.count == other.utf8CodeUnitCount else { return false }
-    let others = unsafe UnsafeBufferPointer(start: other.utf8Start, count: octets.count)
-    return unsafe octets.elementsEqual(others)
+    span(node).elementsEqual(other)
   }
 
   /// Which of these strings a string, such as a key, is; nil if none.

@@ -9,10 +9,14 @@ package import TransomPostgres
 /// group around the failure that continues on error, and goes on behind that group; or, if there is none, rolls
 /// the whole transaction back. Each failing group costs one round trip more; nothing else does.
 ///
+/// An implicit transaction has no COMMIT: the sync commits, and if a command fails the server has rolled everything
+/// back by then. An error of the commit itself, such as a deferred constraint's, comes after all answers, before `synced`.
+///
 /// Rules:
 /// 1. A command is answered in the order in which it was sent, by `succeeded`, `failed` or `skipped`; `synced`
 ///    ends each pipeline and tells what to do next.
-/// 2. The transaction is committed if, and only if, the COMMIT's own tag says so.
+/// 2. The transaction is committed if, and only if, the COMMIT's own tag says so; an implicit one if the sync comes
+///    without an error before it.
 package struct PlanStateMachine: Sendable {
   /// Commands that go out together, with a sync at their end.
   package enum Pipeline: Equatable, Sendable {
@@ -39,14 +43,19 @@ package struct PlanStateMachine: Sendable {
     case finished(Outcome)
   }
 
-  package struct Failure: Equatable, Sendable {
+  /// A class, because an error has many fields and hardly any transaction has an error: what may hold one stays small.
+  package final class Failure: Equatable, Sendable {
     /// The step that failed; nil for a command of ours that undoes a group.
-    package var step: TransactionPlan.Step?
-    package var error: ServerError
+    package let step: TransactionPlan.Step?
+    package let error: ServerError
 
     package init(step: TransactionPlan.Step?, error: ServerError) {
       self.step = step
       self.error = error
+    }
+
+    package static func == (a: Failure, b: Failure) -> Bool {
+      a.step == b.step && a.error == b.error
     }
   }
 
@@ -56,7 +65,7 @@ package struct PlanStateMachine: Sendable {
     case dryRunRolledBack
     case rolledBack(Failure)
     /// COMMIT was refused, such as for a deferred constraint.
-    case commitRefused(ServerError)
+    indirect case commitRefused(ServerError)
     /// COMMIT was answered with ROLLBACK, although nothing had failed.
     case rolledBackSilently
   }
@@ -128,6 +137,10 @@ package struct PlanStateMachine: Sendable {
   package mutating func synced(mayRecover: Bool = true) -> Next {
     if let ended { return .finished(ended) }
     if let fatal { return .finished(.rolledBack(fatal)) }
+    if plan.isImplicit, failure == nil {
+      ended = .committed
+      return .finished(.committed)
+    }
     guard let failure = exchange(&failure, with: nil) else {
       // Every pipeline but a rollback holds the end, which is answered or skipped after a failure.
       return .finished(.rolledBackSilently)
@@ -135,6 +148,7 @@ package struct PlanStateMachine: Sendable {
     if failure.step == .end {
       return .finished(plan.isDryRun ? .rolledBack(failure) : .commitRefused(failure.error))
     }
+    guard !plan.isImplicit else { return .finished(.rolledBack(failure)) }
     guard mayRecover, let group = groupToRecover(failure) else {
       fatal = failure
       begin(.rollback)
@@ -155,11 +169,16 @@ package struct PlanStateMachine: Sendable {
   /// The step whose answer is number `index` of the pipeline; nil for commands that undo.
   private func step(at index: Int) -> TransactionPlan.Step? {
     switch pipeline {
-    case .run(let steps): plan.steps[steps.lowerBound + index]
+    case .run(let steps): step(steps.lowerBound + index)
     // ROLLBACK TO and RELEASE come first.
-    case .recover(_, let steps): index < 2 ? nil : plan.steps[steps.lowerBound + index - 2]
+    case .recover(_, let steps): index < 2 ? nil : step(steps.lowerBound + index - 2)
     case .rollback: nil
     }
+  }
+
+  /// What fails behind the last command is the end of the transaction.
+  private func step(_ index: Int) -> TransactionPlan.Step {
+    index < plan.steps.count ? plan.steps[index] : .end
   }
 
   /// The innermost group around the failure that continues on error.

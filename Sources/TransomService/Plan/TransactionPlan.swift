@@ -4,7 +4,7 @@ package import TransomPostgres
 ///
 /// Groups are flattened: `SAVEPOINT`, their items, `RELEASE`. Where each step came from is kept, for the
 /// error's JSON Pointer and for finding the group that an error rolls back.
-package struct TransactionPlan: Sendable {
+package final class TransactionPlan: Sendable {
   package enum Step: Equatable, Sendable {
     case begin
     /// A query of nothing, which makes READ ONLY final: PostgreSQL lets `SET TRANSACTION READ WRITE` pass only
@@ -15,7 +15,7 @@ package struct TransactionPlan: Sendable {
     case statement(Int)
     case savepoint(group: Int)
     case release(group: Int)
-    /// COMMIT, or ROLLBACK of a dry run.
+    /// COMMIT, or ROLLBACK of a dry run; in an implicit transaction the sync.
     case end
 
     /// Whether it is a command that a client's SQL must not be able to run.
@@ -49,13 +49,17 @@ package struct TransactionPlan: Sendable {
     package var parameters: Range<Int>
   }
 
-  package private(set) var steps: [Step] = [.begin]
-  package private(set) var statements: [Statement] = []
-  package private(set) var groups: [Group] = []
+  package let steps: [Step]
+  package let statements: [Statement]
+  package let groups: [Group]
   /// The parameters of the statements, the role and the settings.
-  package private(set) var parameters: ParameterList
+  package let parameters: ParameterList
   package let isDryRun: Bool
   package let isReadOnly: Bool
+  /// Whether neither BEGIN nor COMMIT is sent: the server runs all commands up to a sync in one transaction of its own,
+  /// and commits it at the sync (PostgreSQL manual, 55.2.3 "Extended Query"). That saves two commands of every
+  /// transaction that only reads and changes rows.
+  package let isImplicit: Bool
   private let beginSQL: String
   private let settingNames: [String]
   private let ownParameters: Int
@@ -63,51 +67,20 @@ package struct TransactionPlan: Sendable {
   package init(_ request: TransactionRequest) {
     isDryRun = request.dryRun
     isReadOnly = request.readOnly
-    beginSQL = Self.beginSQL(request)
+    isImplicit = request.mayRunImplicitly
+    beginSQL = isImplicit ? "" : Self.beginSQL(request)
     settingNames = request.settings.map(\.name)
-    parameters = request.parameters
-    ownParameters = parameters.count
-    if isReadOnly { steps.append(.snapshot) }
-    // The role comes first, so that it is the one whose right to each setting counts.
-    if let role = request.role {
-      parameters.append(role.utf8)
-      steps.append(.role)
-    }
-    for (index, setting) in request.settings.enumerated() {
-      parameters.append(setting.name.utf8)
-      parameters.append(setting.value.utf8)
-      steps.append(.setting(index))
-    }
-    append(request.items, in: nil, depth: 0)
-    steps.append(.end)
-  }
-
-  private mutating func append(_ items: [TransactionRequest.Item], in group: Int?, depth: Int) {
-    for (index, item) in items.enumerated() {
-      let place = Place(group: group, index: index)
-      switch item {
-      case .statement(let statement):
-        steps.append(.statement(statements.count))
-        statements.append(
-          Statement(
-            place: place, id: statement.id, sql: statement.sql.text,
-            parameters: statement.parameters))
-      case .group(let nested):
-        let number = groups.count
-        steps.append(.savepoint(group: number))
-        groups.append(
-          Group(
-            place: place, continuesOnError: nested.onError == .continue, depth: depth + 1, next: 0))
-        append(nested.items, in: number, depth: depth + 1)
-        steps.append(.release(group: number))
-        groups[number].next = steps.count
-      }
-    }
+    ownParameters = request.parameters.count
+    let outline = Outline(request, isImplicit: isImplicit)
+    steps = outline.steps
+    statements = outline.statements
+    groups = outline.groups
+    parameters = outline.parameters
   }
 
   // MARK: SQL
 
-  /// A step's command.
+  /// A step's command. That of an implicit transaction's end is not sent.
   package func sql(of step: Step) -> String {
     switch step {
     case .begin: beginSQL
@@ -183,5 +156,72 @@ package struct TransactionPlan: Sendable {
   private func pointer(of place: Place) -> String {
     guard let group = place.group else { return "/statements/\(place.index)" }
     return pointer(of: groups[group].place) + "/savepoint/\(place.index)"
+  }
+}
+
+/// The lists of a plan, while they are made.
+private struct Outline {
+  var steps: [TransactionPlan.Step] = []
+  var statements: [TransactionPlan.Statement] = []
+  var groups: [TransactionPlan.Group] = []
+  var parameters: ParameterList
+
+  init(_ request: TransactionRequest, isImplicit: Bool) {
+    parameters = request.parameters
+    steps.reserveCapacity(request.items.count + 2)
+    statements.reserveCapacity(request.items.count)
+    if !isImplicit { steps.append(.begin) }
+    if request.readOnly { steps.append(.snapshot) }
+    // The role comes first, so that it is the one whose right to each setting counts.
+    if let role = request.role {
+      parameters.append(role.utf8)
+      steps.append(.role)
+    }
+    for (index, setting) in request.settings.enumerated() {
+      parameters.append(setting.name.utf8)
+      parameters.append(setting.value.utf8)
+      steps.append(.setting(index))
+    }
+    append(request.items, in: nil, depth: 0)
+    steps.append(.end)
+  }
+
+  private mutating func append(_ items: [TransactionRequest.Item], in group: Int?, depth: Int) {
+    for (index, item) in items.enumerated() {
+      let place = TransactionPlan.Place(group: group, index: index)
+      switch item {
+      case .statement(let statement):
+        steps.append(.statement(statements.count))
+        statements.append(
+          TransactionPlan.Statement(
+            place: place, id: statement.id, sql: statement.sql.text,
+            parameters: statement.parameters))
+      case .group(let nested):
+        let number = groups.count
+        steps.append(.savepoint(group: number))
+        groups.append(
+          TransactionPlan.Group(
+            place: place, continuesOnError: nested.onError == .continue, depth: depth + 1, next: 0))
+        append(nested.items, in: number, depth: depth + 1)
+        steps.append(.release(group: number))
+        groups[number].next = steps.count
+      }
+    }
+  }
+}
+
+extension TransactionRequest {
+  /// Whether the transaction is no other without BEGIN and COMMIT: no property of its own, no savepoint, and at least
+  /// one statement, all of which only read and change rows.
+  fileprivate var mayRunImplicitly: Bool {
+    guard isolation == nil, !readOnly, !deferrable, !dryRun, role == nil, settings.isEmpty,
+      !items.isEmpty
+    else { return false }
+    return items.allSatisfy { item in
+      switch item {
+      case .statement(let statement): statement.sql.isQuery
+      case .group: false
+      }
+    }
   }
 }

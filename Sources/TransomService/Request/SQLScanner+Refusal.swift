@@ -9,7 +9,11 @@ extension SQLScanner {
   /// because a transaction is open.
   mutating func refusal() -> SQLRefusal? {
     skipToCommand()
-    guard case .word(let first) = next(), let command = command(first) else { return nil }
+    guard case .word(let first) = next() else { return nil }
+    guard let command = command(first) else {
+      isQuery = beginsQuery(first)
+      return nil
+    }
     switch command {
     case "PREPARE":
       return preparesTransaction() ? .transactionControl("PREPARE TRANSACTION") : nil
@@ -35,6 +39,20 @@ extension SQLScanner {
     case UInt8(ascii: "s"):
       word(first, is: "savepoint") ? "SAVEPOINT" : word(first, is: "start") ? "START" : nil
     default: nil
+    }
+  }
+
+  private func beginsQuery(_ first: Range<Int>) -> Bool {
+    switch sql[first.lowerBound] | 0x20 {
+    case UInt8(ascii: "s"): word(first, is: "select")
+    case UInt8(ascii: "i"): word(first, is: "insert")
+    case UInt8(ascii: "u"): word(first, is: "update")
+    case UInt8(ascii: "d"): word(first, is: "delete")
+    case UInt8(ascii: "w"): word(first, is: "with")
+    case UInt8(ascii: "m"): word(first, is: "merge")
+    case UInt8(ascii: "v"): word(first, is: "values")
+    case UInt8(ascii: "t"): word(first, is: "table")
+    default: false
     }
   }
 

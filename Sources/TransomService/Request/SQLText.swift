@@ -7,10 +7,15 @@
 /// it also refuses several commands in one (extended query protocol).
 package struct SQLText: Hashable, Sendable {
   package let text: String
+  /// Whether it only reads or changes rows, so that it means the same without BEGIN before it: SELECT, INSERT, UPDATE,
+  /// DELETE, MERGE, VALUES, TABLE, or WITH and one of them. Not so LOCK, which needs a transaction block, nor
+  /// VACUUM, which cannot be in one.
+  package let isQuery: Bool
 
   package init(_ text: String) throws(SQLRefusal) {
     var scanner = SQLScanner(text.utf8.span)
     if let refusal = scanner.refusal() { throw refusal }
+    isQuery = scanner.isQuery
     self.text = text
   }
 }

@@ -6,6 +6,8 @@ enum MediaType {
   /// machine without asking first (Fetch standard, "CORS-safelisted request-header").
   static func isJSON(_ value: Span<UInt8>?) -> Bool {
     guard let value else { return false }
+    // As nearly every client writes it.
+    if value.elementsEqual("application/json") { return true }
     var text: [UInt8] = []
     for index in value.indices {
       let byte = value[index]

@@ -88,7 +88,7 @@ struct PipelineStateMachineTests {
       (sent: [.execute, .sync], before: [], wrong: [.sync, .end]),
       (sent: [.prepare(1), .execute], before: [], wrong: [.sync, .end]),
       (sent: [.execute, .sync], before: [.success], wrong: [.success, .error, .aborted, .sync]),
-      (sent: [.sync], before: [], wrong: [.success, .error, .aborted, .end]),
+      (sent: [.sync], before: [], wrong: [.success, .aborted, .end]),
     ] as [(sent: [Sent], before: [Received], wrong: [Received])])
   func `what the protocol does not allow at a point is out of step`(
     _ example: (sent: [Sent], before: [Received], wrong: [Received])
@@ -163,12 +163,25 @@ struct PipelineStateMachineTests {
   private static func hear(_ action: Action, _ heard: inout [Heard]) {
     switch action {
     case .deliver: heard.append(.result)
-    case .fail, .notPrepared(_, failed: true): heard.append(.failed)
+    case .fail, .failSync, .notPrepared(_, failed: true): heard.append(.failed)
     case .skip: heard.append(.skipped)
     case .synced: heard.append(.synced)
     case .none, .prepared, .notPrepared(_, failed: false): break
     case .outOfStep: Issue.record("out of step")
     }
+  }
+
+  @Test func `an error of what the sync commits comes before the sync`() {
+    var machine = PipelineStateMachine()
+    machine.executeSent()
+    machine.syncSent()
+    #expect(machine.received(.success) == .deliver)
+    #expect(machine.received(.end) == .none)
+    #expect(machine.received(.error) == .failSync)
+    #expect(machine.received(.end) == .none)
+    #expect(!machine.isIdle)
+    #expect(machine.received(.sync) == .synced)
+    #expect(machine.isIdle)
   }
 
   @Test func `no sequence of answers is a crash`() {

@@ -8,14 +8,14 @@ struct PoolModel {
   private var random: SeededGenerator
   private let maximum: Int
   private var pool: PoolStateMachine
-  private var now = ContinuousClock.now
+  private var now = Duration.zero
   private var idle: Set<Int> = []
   private var leased: Set<Int> = []
   private var waiting: [Int] = []
   private var connecting = 0
   private var made = 0
   /// When the shell asks again after a failure.
-  private var timers: [ContinuousClock.Instant] = []
+  private var timers: [Duration] = []
   /// What went wrong, in words.
   private(set) var problems: [String] = []
 

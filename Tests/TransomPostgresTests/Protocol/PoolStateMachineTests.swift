@@ -5,7 +5,7 @@ import Testing
 struct PoolStateMachineTests {
   typealias ConnectionID = PoolStateMachine.ConnectionID
   typealias WaiterID = PoolStateMachine.WaiterID
-  private let start = ContinuousClock.now
+  private let start = Duration.zero
 
   private func machine(maximum: Int) -> PoolStateMachine {
     PoolStateMachine(.init(maximum: maximum))

@@ -49,7 +49,9 @@ struct ExecutorHarness: Sendable {
   func execute(
     _ request: TransactionRequest, onLoop loop: Int = 0, _ interruption: Interruption = .init()
   ) async throws -> JSONTree {
-    let body = try await executors[loop].execute(request, into: [], interruption: interruption)
+    let body = try await withTaskExecutorPreference(group.loops[loop]) {
+      try await executors[loop].execute(request, into: [], interruption: interruption)
+    }
     guard let tree = PlainJSONParser.parse(body) else {
       throw MalformedAnswer(text: String(decoding: body, as: UTF8.self))
     }

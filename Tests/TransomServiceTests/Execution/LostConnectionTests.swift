@@ -136,7 +136,7 @@ import TransomService
         }
       }
       #expect(stored.count == rows.count && stored.isSubset(of: told.keys))
-      #expect(told.count * step > 150)
+      #expect(told.count * step > 80)
       return Set(told.values)
     }
   }

@@ -202,4 +202,33 @@ import TransomService
       #"{"read_only": true, "statements": []}"#, failingAt: 1)
     #expect(readOnly.fateIfLost == .notStored)
   }
+
+  // MARK: Implicit transactions
+
+  private static let implicit = #"{"statements": [{"sql": "select 1"}, {"sql": "select 2"}]}"#
+
+  @Test func `an implicit transaction is committed by the sync`() throws {
+    var machine = PlanStateMachine(TransactionPlan(try decode(Self.implicit)))
+    #expect(machine.succeeded(tagIsCommit: false) == .result(statement: 0))
+    #expect(machine.succeeded(tagIsCommit: false) == .result(statement: 1))
+    #expect(machine.fateIfLost == .unknown)
+    #expect(machine.synced() == .finished(.committed))
+    #expect(machine.fateIfLost == .ended(.committed))
+  }
+
+  @Test func `an implicit transaction is rolled back by the failure itself`() throws {
+    var machine = PlanStateMachine(TransactionPlan(try decode(Self.implicit)))
+    machine.failed(Self.error())
+    #expect(machine.fateIfLost == .notStored)
+    machine.skipped()
+    let failure = Failure(step: .statement(0), error: Self.error())
+    #expect(machine.synced() == .finished(.rolledBack(failure)))
+  }
+
+  @Test func `what fails at the sync is the commit of an implicit transaction`() throws {
+    var machine = PlanStateMachine(TransactionPlan(try decode(Self.implicit)))
+    for _ in 0..<2 { _ = machine.succeeded(tagIsCommit: false) }
+    machine.failed(Self.error("23503"))
+    #expect(machine.synced() == .finished(.commitRefused(Self.error("23503"))))
+  }
 }

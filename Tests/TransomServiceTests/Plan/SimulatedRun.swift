@@ -43,7 +43,7 @@ struct SimulatedRun {
   ) throws -> PlanStateMachine.Pipeline? {
     roundTrips += 1
     let answers = commands(of: pipeline).map { server.execute($0.sql, $0.number, fault: $0.fault) }
-    server.sync()
+    let refusal = server.sync(fault: tree.fault == .commit ? .refused : nil)
     checkFate()
     for answer in answers {
       switch answer {
@@ -55,11 +55,15 @@ struct SimulatedRun {
       }
       checkFate()
     }
+    if let refusal { machine.failed(ServerError(sqlState: refusal, message: "")) }
+    checkFate()
     let mayRecover = failures != tree.lastFailure
     failures += 1
     switch machine.synced(mayRecover: mayRecover) {
     case .finished(let outcome):
       self.outcome = outcome
+      if tree.isImplicit, failures == 1 { commitIsAnswered = outcome == .committed }
+      checkFate()
       return nil
     case .rollback:
       checkFate()
@@ -112,7 +116,8 @@ struct SimulatedRun {
 
   private func commands(of pipeline: PlanStateMachine.Pipeline) -> [Command] {
     switch pipeline {
-    case .run(let steps): return plan.steps[steps].map(command)
+    // The end of an implicit transaction is the sync.
+    case .run(let steps): return plan.steps[plan.isImplicit ? steps.dropLast() : steps].map(command)
     case .rollback: return [Command(sql: "ROLLBACK")]
     case .recover(let group, let steps):
       let fault = groupFaults[group]

@@ -20,6 +20,8 @@ struct SimulatedServer {
     case idle
     case open
     case failed
+    /// A transaction of the server's own, up to the sync.
+    case implicit
   }
 
   private struct Rows {
@@ -37,14 +39,26 @@ struct SimulatedServer {
 
   var isIdle: Bool { status == .idle }
 
-  mutating func sync() { skips = false }
+  /// Ends a pipeline; gives the error of what it commits.
+  mutating func sync(fault: Fault? = nil) -> SQLState? {
+    skips = false
+    guard status == .implicit else { return nil }
+    guard case .failed(let state) = end(true, fault) else { return nil }
+    return state
+  }
 
   mutating func execute(_ sql: String, _ number: Int?, fault: Fault?) -> Answer {
     guard !skips else { return .skipped }
     let answer = run(sql, number, fault)
     if case .failed = answer {
       skips = true
-      if status == .open { status = .failed }
+      switch status {
+      case .open: status = .failed
+      case .implicit:
+        status = .idle
+        rows = Rows()
+      case .idle, .failed: break
+      }
     }
     return answer
   }
@@ -59,7 +73,8 @@ struct SimulatedServer {
       status = .open
       return .success(isCommit: false)
     }
-    guard status == .open else { return autocommit(sql) }
+    if status == .idle { status = .implicit }
+    if status == .implicit, sql.contains("SAVEPOINT") { return .failed("25P01") }
     if let name = sql.suffix(after: "RELEASE SAVEPOINT ") { return release(name) }
     if let name = sql.suffix(after: "SAVEPOINT ") {
       savepoints.append((name, rows))
@@ -77,12 +92,6 @@ struct SimulatedServer {
     return .success(isCommit: false)
   }
 
-  /// Outside of a transaction everything would be stored at once.
-  private mutating func autocommit(_ sql: String) -> Answer {
-    committed.append(-1)
-    return .success(isCommit: false)
-  }
-
   private mutating func end(_ commits: Bool, _ fault: Fault?) -> Answer {
     guard status != .idle else { return .success(isCommit: commits) }
     defer {
@@ -91,7 +100,7 @@ struct SimulatedServer {
       savepoints = []
     }
     if fault == .refused { return .failed(TransactionModel.faultState) }
-    guard commits, status == .open, fault != .undone else { return .success(isCommit: false) }
+    guard commits, status != .failed, fault != .undone else { return .success(isCommit: false) }
     guard rows.poison.isEmpty else { return .failed("23503") }
     committed += rows.numbers
     hasCommitted = true

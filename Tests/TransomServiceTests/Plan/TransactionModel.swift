@@ -51,7 +51,7 @@ struct TransactionModel {
     } catch {
       stored = []
       // ROLLBACK.
-      roundTrips += 1
+      if !tree.isImplicit { roundTrips += 1 }
       outcome = .rolledBack(at: error.pointer, error.state)
     }
   }

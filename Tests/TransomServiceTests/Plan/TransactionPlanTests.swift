@@ -26,6 +26,47 @@ private func sql(_ plan: TransactionPlan) -> [String] { plan.steps.map(plan.sql(
     #expect(plan.rollbackSQL(of: 1) == "ROLLBACK TO SAVEPOINT transom_2")
   }
 
+  @Test(arguments: [
+    #"{"statements": [{"sql": "select 1"}]}"#,
+    #"{"row_format": "arrays", "timeout_ms": 9, "statements": [{"sql": "/**/ ;INSERT into t"}]}"#,
+    #"{"statements": [{"sql": "with a as (select 1) update t"}, {"sql": "delete from t"}]}"#,
+    #"{"statements": [{"sql": "merge into t"}, {"sql": "values (1)"}, {"sql": "table t"}]}"#,
+  ])
+  func `a transaction that only reads and changes rows needs no BEGIN and COMMIT`(
+    _ document: String
+  ) throws {
+    let plan = TransactionPlan(try decode(document))
+    #expect(plan.isImplicit)
+    #expect(plan.steps == plan.statements.indices.map { .statement($0) } + [.end])
+  }
+
+  @Test(arguments: [
+    #"{"statements": []}"#,
+    #"{"statements": [{"sql": "select 1"}, {"savepoint": []}]}"#,
+    #"{"isolation": "read_committed", "statements": [{"sql": "select 1"}]}"#,
+    #"{"read_only": true, "statements": [{"sql": "select 1"}]}"#,
+    #"{"deferrable": true, "statements": [{"sql": "select 1"}]}"#,
+    #"{"dry_run": true, "statements": [{"sql": "select 1"}]}"#,
+    #"{"role": "r", "statements": [{"sql": "select 1"}]}"#,
+    #"{"settings": {"a.b": "c"}, "statements": [{"sql": "select 1"}]}"#,
+    #"{"statements": [{"sql": "select 1"}, {"sql": "lock table t"}]}"#,
+    #"{"statements": [{"sql": "vacuum"}]}"#,
+    #"{"statements": [{"sql": "call p()"}]}"#,
+    #"{"statements": [{"sql": "do $$begin commit; end$$"}]}"#,
+    #"{"statements": [{"sql": "execute p"}]}"#,
+    #"{"statements": [{"sql": "explain analyze select 1"}]}"#,
+    #"{"statements": [{"sql": "set a.b = 'c'"}]}"#,
+    #"{"statements": [{"sql": "selects"}]}"#,
+    #"{"statements": [{"sql": "(select 1)"}]}"#,
+    #"{"statements": [{"sql": ""}]}"#,
+  ])
+  func `everything else begins and ends with BEGIN and COMMIT`(_ document: String) throws {
+    let plan = TransactionPlan(try decode(document))
+    #expect(!plan.isImplicit)
+    #expect(plan.steps.first == .begin)
+    #expect(plan.steps.last == .end)
+  }
+
   @Test func `each step has the pointer of what it came from`() throws {
     let plan = TransactionPlan(
       try decode(

@@ -59,6 +59,14 @@ struct TransactionTree: Sendable {
   /// The failure, counted from 0, after which there is nothing to go on for: the time is over.
   var lastFailure: Int?
 
+  /// Whether it is to be run without BEGIN and COMMIT: nothing but statements that read or change rows.
+  var isImplicit: Bool {
+    !isDryRun && !items.isEmpty && fault != .role && fault != .setting
+      && items.allSatisfy { item in
+        if case .statement(let statement, _) = item { statement != .babble } else { false }
+      }
+  }
+
   /// What the items of a tree need.
   static let schema = """
     create table t (n int check (n > 0));
@@ -158,6 +166,8 @@ struct TreeGenerator {
     tree.items = items(failures, depth: 0, deepest: chance(3) ? 64 : 4)
     guard hasFaults else { return tree }
     if chance(10) { tree.fault = TransactionTree.Fault.allCases.randomElement(using: &random) }
+    // Without BEGIN and COMMIT they cannot fail.
+    if tree.isImplicit, tree.fault == .begin || tree.fault == .commitUndone { tree.fault = nil }
     if chance(10) { tree.lastFailure = Int.random(in: 0...2, using: &random) }
     return tree
   }
