@@ -99,6 +99,20 @@ static inline int ctransom_accept(int descriptor) {
   return accept4(descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
+/// How many bytes a TCP socket has handed out so far; -1 if that cannot be told, as for any other socket.
+static inline long long ctransom_taken_bytes(int descriptor) {
+  // `tcpi_bytes_received` of the kernel's `struct tcp_info` (linux/tcp.h), which glibc's does not have.
+  unsigned char information[136];
+  socklen_t length = sizeof information;
+  int waiting = 0;
+  if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, information, &length) != 0 ||
+      length < sizeof information || ioctl(descriptor, FIONREAD, &waiting) != 0)
+    return -1;
+  unsigned long long received;
+  memcpy(&received, information + 128, sizeof received);
+  return (long long)received - waiting;
+}
+
 /// Whether a socket holds neither bytes nor an end of stream nor an error.
 static inline int ctransom_is_quiet(int descriptor) {
   char byte;

@@ -8,7 +8,7 @@ package protocol EventLoopActor: Actor {
 
 extension EventLoopActor {
   /// Calls `body` at once, on the actor's state. The caller must run on the actor's loop, or the process stops.
-  @inlinable
+  @_alwaysEmitIntoClient @inline(__always)
   package nonisolated func onLoop<Value: Sendable>(_ body: (isolated Self) -> Value) -> Value {
     assumeIsolated(body)
   }

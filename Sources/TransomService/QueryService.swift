@@ -24,13 +24,16 @@ package struct QueryService: Sendable {
       try DatabasePool($0.connection, $0.pool, on: group)
     }
     let draining = ServiceHandler.Draining()
-    let handler = ServiceHandler(
-      executors: group.loops.enumerated().map {
-        TransactionExecutor(on: $1, index: $0, databases: databases, configuration.execution)
-      },
-      readiness: Readiness(databases: databases), draining: draining)
+    let readiness = Readiness(databases: databases)
+    let handlers = group.loops.enumerated().map { index, loop in
+      ServiceHandler(
+        executor: TransactionExecutor(
+          on: loop, index: index, databases: databases, configuration.execution),
+        loopIndex: index, readiness: readiness, draining: draining)
+    }
     let server = HTTPServer(
-      handler: handler, loops: group, configuration: configuration.http, logger: logger)
+      handler: LoopHandlers(handlers: handlers, loops: group), loops: group,
+      configuration: configuration.http, logger: logger)
     var bound: [String] = []
     for address in addresses { bound.append(try await server.listen(on: address).description) }
     for address in bound { logger.info("listening", metadata: ["address": "\(address)"]) }

@@ -127,6 +127,12 @@ package final class DescriptorWatch: @unchecked Sendable {
   /// The number of bytes that can be read from the socket at once.
   package var readableBytes: Int { Int(max(0, ctransom_readable_bytes(descriptor))) }
 
+  /// The number of bytes that were taken from the socket so far; nil if that cannot be told: only TCP counts them.
+  package var takenBytes: Int? {
+    let count = ctransom_taken_bytes(descriptor)
+    return count < 0 ? nil : Int(count)
+  }
+
   /// Whether nothing has come from the peer, neither bytes nor its end: looks without taking anything.
   package var isQuiet: Bool { !hungUp && ctransom_is_quiet(descriptor) != 0 }
 

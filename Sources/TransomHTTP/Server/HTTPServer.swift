@@ -129,7 +129,8 @@ package actor HTTPServer {
     }
     connectionCounts[index] += 1
     let connection = HTTPConnection(
-      adopting: descriptor, on: loops[index], handler: handler, configuration: configuration)
+      adopting: descriptor, on: loops[index], handler: handler.onLoop(loops[index]),
+      configuration: configuration)
     connections[ObjectIdentifier(connection)] = (connection, index)
     return connection
   }

@@ -1,3 +1,5 @@
+package import TransomEventLoop
+
 /// Answers requests. What is wrong with a request as HTTP the server answers by itself.
 package protocol RequestHandler: Sendable {
   /// Answers one request. It is called, and goes on after each wait, on the connection's event loop.
@@ -6,10 +8,18 @@ package protocol RequestHandler: Sendable {
   /// `exchange.onDisconnect` what is to be cancelled then.
   func respond(to request: Request, in exchange: Exchange) async -> Response
 
+  /// What answers the requests of one event loop's connections; the same for all unless you choose another.
+  ///
+  /// What all loops share costs each request something, as their cores take the counts of its references from one
+  /// another.
+  func onLoop(_ loop: EventLoop) -> any RequestHandler
+
   /// The answer to what could not become a request; a problem document unless you choose another.
   func response(to refusal: Refusal) -> Response
 }
 
 extension RequestHandler {
+  package func onLoop(_ loop: EventLoop) -> any RequestHandler { self }
+
   package func response(to refusal: Refusal) -> Response { refusal.response }
 }

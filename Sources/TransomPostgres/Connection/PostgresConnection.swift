@@ -31,6 +31,8 @@ package actor PostgresConnection: EventLoopActor {
   private var failure: ConnectionError?
   /// How many bytes more may be received in this transaction.
   private var receiveBudget = Int.max
+  /// What had been taken from the socket when that was counted last; nil: not yet.
+  private var takenBytes: Int?
   /// Whether more came than that: then what runs was cancelled.
   package private(set) var receivedTooMuch = false
   private var wasCancelled = false
@@ -109,6 +111,7 @@ package actor PostgresConnection: EventLoopActor {
   /// cancellation stands behind it; should far more come, the connection fails.
   package func limitReceiving(to bytes: Int) {
     receiveBudget = bytes
+    takenBytes = nil
     receivedTooMuch = false
   }
 
@@ -119,12 +122,17 @@ package actor PostgresConnection: EventLoopActor {
 
   /// Takes what libpq has read off the budget; `waiting` bytes were there before.
   ///
-  /// How much it took, nobody tells. It is counted what it took for certain, so that nothing below the limit is
-  /// refused; the rest is what came while it read.
+  /// How much it took, TCP tells, and nobody else. There it is counted what it took for certain, so that nothing below
+  /// the limit is refused; the rest is what came while it read.
   private func count(readOf waiting: Int) throws(ConnectionError) {
     guard receiveBudget != .max else { return }
     let certain = isEncrypted ? 0 : min(waiting, Self.leastRead)
-    receiveBudget -= waiting == certain ? certain : max(certain, waiting - watch.readableBytes)
+    if let taken = watch.takenBytes {
+      receiveBudget -= takenBytes.map { taken - $0 } ?? certain
+      takenBytes = taken
+    } else {
+      receiveBudget -= waiting == certain ? certain : max(certain, waiting - watch.readableBytes)
+    }
     guard receiveBudget < 0 else { return }
     guard !receivedTooMuch else { throw fail(.resultTooLarge) }
     receivedTooMuch = true

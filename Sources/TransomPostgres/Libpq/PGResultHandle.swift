@@ -104,25 +104,26 @@ package struct PGResultHandle: ~Copyable {
 
   /// The server's error; an error of the connection itself has the SQLSTATE `08006`.
   package var serverError: ServerError {
-    var error = ServerError(
+    var details = ServerError.Details()
+    details.detail = field(CTRANSOM_DIAG_MESSAGE_DETAIL)
+    details.hint = field(CTRANSOM_DIAG_MESSAGE_HINT)
+    details.position = field(CTRANSOM_DIAG_STATEMENT_POSITION).flatMap { Int($0) }
+    details.internalPosition = field(CTRANSOM_DIAG_INTERNAL_POSITION).flatMap { Int($0) }
+    details.internalQuery = field(CTRANSOM_DIAG_INTERNAL_QUERY)
+    details.context = field(CTRANSOM_DIAG_CONTEXT)
+    details.schema = field(CTRANSOM_DIAG_SCHEMA_NAME)
+    details.table = field(CTRANSOM_DIAG_TABLE_NAME)
+    details.column = field(CTRANSOM_DIAG_COLUMN_NAME)
+    details.dataType = field(CTRANSOM_DIAG_DATATYPE_NAME)
+    details.constraint = field(CTRANSOM_DIAG_CONSTRAINT_NAME)
+    details.file = field(CTRANSOM_DIAG_SOURCE_FILE)
+    details.line = field(CTRANSOM_DIAG_SOURCE_LINE)
+    details.routine = field(CTRANSOM_DIAG_SOURCE_FUNCTION)
+    return ServerError(
       severity: field(CTRANSOM_DIAG_SEVERITY_NONLOCALIZED) ?? "FATAL",
       sqlState: SQLState(field(CTRANSOM_DIAG_SQLSTATE) ?? "08006"),
-      message: field(CTRANSOM_DIAG_MESSAGE_PRIMARY) ?? message)
-    error.detail = field(CTRANSOM_DIAG_MESSAGE_DETAIL)
-    error.hint = field(CTRANSOM_DIAG_MESSAGE_HINT)
-    error.position = field(CTRANSOM_DIAG_STATEMENT_POSITION).flatMap { Int($0) }
-    error.internalPosition = field(CTRANSOM_DIAG_INTERNAL_POSITION).flatMap { Int($0) }
-    error.internalQuery = field(CTRANSOM_DIAG_INTERNAL_QUERY)
-    error.context = field(CTRANSOM_DIAG_CONTEXT)
-    error.schema = field(CTRANSOM_DIAG_SCHEMA_NAME)
-    error.table = field(CTRANSOM_DIAG_TABLE_NAME)
-    error.column = field(CTRANSOM_DIAG_COLUMN_NAME)
-    error.dataType = field(CTRANSOM_DIAG_DATATYPE_NAME)
-    error.constraint = field(CTRANSOM_DIAG_CONSTRAINT_NAME)
-    error.file = field(CTRANSOM_DIAG_SOURCE_FILE)
-    error.line = field(CTRANSOM_DIAG_SOURCE_LINE)
-    error.routine = field(CTRANSOM_DIAG_SOURCE_FUNCTION)
-    return error
+      message: field(CTRANSOM_DIAG_MESSAGE_PRIMARY) ?? message,
+      details)
   }
 
   /// Whether the server itself sent the error: one of the connection has no SQLSTATE.

@@ -2,10 +2,22 @@ package import TransomEventLoop
 
 /// The connections to one database: a pool for each event loop, which lend to each other.
 package final class DatabasePool: Sendable {
-  /// A connection that is ours until it is released.
+  /// A connection that is ours until it is released, once.
   package struct Lease: Sendable {
     package let connection: PostgresConnection
     fileprivate let pool: ConnectionPool
+
+    /// Gives the connection back, whatever state it is in: the pool closes what cannot be used again.
+    package func release() async {
+      if !releaseAtOnce() { await pool.release(connection) }
+    }
+
+    /// The same by a plain call, for who is on the loop that the connection lives on; false if the caller is not.
+    package func releaseAtOnce() -> Bool {
+      guard pool.loop.isCurrent else { return false }
+      pool.onLoop { $0.release(connection) }
+      return true
+    }
   }
 
   /// How many connections there are on all loops, and how many leases wait for one.
@@ -40,36 +52,21 @@ package final class DatabasePool: Sendable {
     waitLimit = pool.waitLimit
   }
 
+  /// The pool as one loop sees it. `index` is the loop's in its group.
+  package func onLoop(_ index: Int) -> LoopPool { LoopPool(pools[index], waitLimit: waitLimit) }
+
   /// A connection of the loop's own pool if one is idle, else in line, where another loop's may come sooner.
   ///
   /// `index` is the loop that the caller is on. The wait ends at `deadline` or the pool's own wait limit,
   /// whichever is sooner; then the error tells whether the pool was busy or the server unreachable.
   package func lease(
-    onLoop index: Int, until deadline: MonotonicInstant, isCancellable: Bool = true
+    onLoop index: Int, until deadline: MonotonicInstant
   ) async throws(LeaseError) -> Lease {
-    let own = pools[index]
-    let (connection, pool) = try await own.waitForConnection(
-      until: min(deadline, .now + waitLimit), isCancellable: isCancellable)
-    return Lease(connection: connection, pool: pool)
-  }
-
-  /// An idle connection of the loop's own pool. To be called on that loop.
-  package func leaseIdle(onLoop index: Int) -> Lease? {
-    let own = pools[index]
-    return own.onLoop { $0.leaseIdle() }.map { Lease(connection: $0, pool: own) }
+    try await onLoop(index).lease(until: deadline, isCancellable: true)
   }
 
   /// Gives a connection back, once, whatever state it is in: the pool closes what cannot be used again.
-  package func release(_ lease: Lease) async {
-    if !releaseAtOnce(lease) { await lease.pool.release(lease.connection) }
-  }
-
-  /// The same by a plain call, for who is on the loop that the connection lives on; false if the caller is not.
-  package func releaseAtOnce(_ lease: Lease) -> Bool {
-    guard lease.pool.loop.isCurrent else { return false }
-    lease.pool.onLoop { $0.release(lease.connection) }
-    return true
-  }
+  package func release(_ lease: Lease) async { await lease.release() }
 
   /// How many connections there are now.
   package var counts: Counts {
@@ -91,5 +88,38 @@ package final class DatabasePool: Sendable {
     // No loop goes on while another one waits for its leases.
     for pool in pools { await pool.beginShutdown() }
     for pool in pools { await pool.waitUntilDrained() }
+  }
+}
+
+/// The connections to one database as one event loop sees them.
+///
+/// Each loop has an object of its own: to count the references of one that all share would cost each request more than
+/// a look-up, as the loops' cores would take it from one another.
+package final class LoopPool: Sendable {
+  private let own: ConnectionPool
+  /// How long a lease waits at most.
+  package let waitLimit: Duration
+
+  init(_ own: ConnectionPool, waitLimit: Duration) {
+    self.own = own
+    self.waitLimit = waitLimit
+  }
+
+  /// An idle connection of the loop's own. On the loop only.
+  package func leaseIdle() -> DatabasePool.Lease? {
+    own.onLoop { $0.leaseIdle() }.map { DatabasePool.Lease(connection: $0, pool: own) }
+  }
+
+  /// A connection of the loop's own if one is idle, else in line, where another loop's may come sooner.
+  ///
+  /// The wait ends at `deadline` or the pool's own wait limit, whichever is sooner; then the error tells whether the
+  /// pool was busy or the server unreachable.
+  package func lease(
+    until deadline: MonotonicInstant, isCancellable: Bool
+  ) async throws(LeaseError) -> DatabasePool.Lease {
+    let (connection, pool) = try await own.waitForConnection(
+      until: min(deadline, (own.loop.isCurrent ? own.loop.now : .now) + waitLimit),
+      isCancellable: isCancellable)
+    return DatabasePool.Lease(connection: connection, pool: pool)
   }
 }

@@ -23,8 +23,7 @@ package actor TransactionExecutor: EventLoopActor {
   package nonisolated let loop: EventLoop
   package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.executor }
 
-  private let loopIndex: Int
-  private let databases: [String: DatabasePool]
+  private let databases: [String: LoopPool]
   private let limits: ExecutionLimits
   private let types = TypeTable()
   private var reader = JSONReader()
@@ -36,8 +35,7 @@ package actor TransactionExecutor: EventLoopActor {
     on loop: EventLoop, index: Int, databases: [String: DatabasePool], _ limits: ExecutionLimits
   ) {
     self.loop = loop
-    loopIndex = index
-    self.databases = databases
+    self.databases = databases.mapValues { $0.onLoop(index) }
     self.limits = limits
   }
 
@@ -88,7 +86,7 @@ package actor TransactionExecutor: EventLoopActor {
     let plan: TransactionPlan
     let rowFormat: TransactionRequest.RowFormat
     let alias: String
-    let database: DatabasePool
+    let database: LoopPool
     let deadline: MonotonicInstant
     let timeout: Duration
     let maxAttempts: Int
@@ -114,10 +112,10 @@ package actor TransactionExecutor: EventLoopActor {
     guard job.interruption.reason == nil else { throw timedOut(job) }
     // By plain calls where nothing has to be waited for: see `HTTPConnection.serve`.
     let lease =
-      if let idle = job.database.leaseIdle(onLoop: loopIndex) { idle } else { try await lease(job) }
+      if let idle = job.database.leaseIdle() { idle } else { try await lease(job) }
     let connection = lease.connection
     var writer = onLoop { $0.idleWriters.popLast() } ?? ResultWriter()
-    defer { onLoop { $0.keep(writer) } }
+    defer { onLoop { $0.keep(&writer) } }
     var run = begin(&job, on: connection)
     var ending = await run.attempt(&writer, into: job.takeBuffer(), on: connection)
     end(&job, run, ending)
@@ -130,7 +128,7 @@ package actor TransactionExecutor: EventLoopActor {
       ending = await run.attempt(&writer, into: job.takeBuffer(), on: connection)
       end(&job, run, ending)
     }
-    if !job.database.releaseAtOnce(lease) { await job.database.release(lease) }
+    if !lease.releaseAtOnce() { await lease.release() }
 
     switch ending {
     case .finished(.committed), .finished(.dryRunRolledBack):
@@ -144,8 +142,10 @@ package actor TransactionExecutor: EventLoopActor {
     }
   }
 
-  private func keep(_ writer: ResultWriter) {
-    if idleWriters.count < Self.keptWriters { idleWriters.append(writer) }
+  /// Takes a writer back, and leaves an empty one in its place.
+  private func keep(_ writer: inout ResultWriter) {
+    guard idleWriters.count < Self.keptWriters else { return }
+    idleWriters.append(exchange(&writer, with: ResultWriter()))
   }
 
   private nonisolated func begin(_ job: inout Job, on connection: PostgresConnection)
@@ -169,8 +169,7 @@ package actor TransactionExecutor: EventLoopActor {
 
   private nonisolated func lease(_ job: Job) async throws(ServiceError) -> DatabasePool.Lease {
     do {
-      return try await job.database.lease(
-        onLoop: loopIndex, until: job.deadline, isCancellable: false)
+      return try await job.database.lease(until: job.deadline, isCancellable: false)
     } catch {
       if job.interruption.reason == .timedOut || loop.now >= job.deadline { throw timedOut(job) }
       let alias = job.alias

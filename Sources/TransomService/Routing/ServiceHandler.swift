@@ -1,10 +1,11 @@
 internal import HTTPTypes
 internal import Synchronization
+internal import TransomEventLoop
 package import TransomHTTP
 internal import TransomPostgres
 
-/// Routes each request to what answers it.
-package struct ServiceHandler: RequestHandler {
+/// Routes each request to what answers it: one for each event loop.
+package final class ServiceHandler: RequestHandler {
   /// Whether the service was told to stop: load balancers shall look elsewhere.
   final class Draining: Sendable {
     private let flag = Atomic(false)
@@ -12,10 +13,19 @@ package struct ServiceHandler: RequestHandler {
     func begin() { flag.store(true, ordering: .relaxed) }
   }
 
-  /// One for each event loop, in the order of the loops.
-  let executors: [TransactionExecutor]
-  let readiness: Readiness
-  let draining: Draining
+  private let executor: TransactionExecutor
+  private let loopIndex: Int
+  private let readiness: Readiness
+  private let draining: Draining
+
+  init(
+    executor: TransactionExecutor, loopIndex: Int, readiness: Readiness, draining: Draining
+  ) {
+    self.executor = executor
+    self.loopIndex = loopIndex
+    self.readiness = readiness
+    self.draining = draining
+  }
 
   /// Answers a request.
   package func respond(to request: Request, in exchange: Exchange) async -> Response {
@@ -63,7 +73,7 @@ package struct ServiceHandler: RequestHandler {
     exchange.onDisconnect { interruption.interrupt(.clientGone) }
     var response = exchange.makeResponse(.ok, contentType: .json)
     do {
-      response.body = try await executor(exchange).execute(
+      response.body = try await executor.execute(
         request, into: Swift.exchange(&response.body, with: []), interruption: interruption)
       return response
     } catch {
@@ -71,17 +81,11 @@ package struct ServiceHandler: RequestHandler {
     }
   }
 
-  private func executor(_ exchange: Exchange) -> TransactionExecutor {
-    for executor in executors where executor.loop === exchange.loop { return executor }
-    preconditionFailure("every event loop has an executor")
-  }
-
   // MARK: Health
 
   private func ready(_ exchange: Exchange) async -> Response {
     if draining.isOn { return problem(.draining, exchange) }
-    let index = executors.firstIndex { $0.loop === exchange.loop } ?? 0
-    if let failure = await readiness.firstFailure(onLoop: index) {
+    if let failure = await readiness.firstFailure(onLoop: loopIndex) {
       let error = ServiceError.databaseUnavailable(
         database: failure.database, detail: failure.reason)
       return problem(error, exchange)
@@ -114,5 +118,23 @@ package struct ServiceHandler: RequestHandler {
     problem.write(to: &writer)
     response.body = writer.bytes
     return response
+  }
+}
+
+/// Gives each event loop its own handler.
+struct LoopHandlers: RequestHandler {
+  /// In the order of the loops.
+  let handlers: [ServiceHandler]
+  let loops: EventLoopGroup
+
+  func onLoop(_ loop: EventLoop) -> any RequestHandler {
+    guard let index = loops.loops.firstIndex(where: { $0 === loop }) else {
+      preconditionFailure("every event loop has a handler")
+    }
+    return handlers[index]
+  }
+
+  func respond(to request: Request, in exchange: Exchange) async -> Response {
+    await onLoop(exchange.loop).respond(to: request, in: exchange)
   }
 }
