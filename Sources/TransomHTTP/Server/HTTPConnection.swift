@@ -90,7 +90,9 @@ actor HTTPConnection {
         guard await answer(request, exchange, to: socket) else { return }
       case .refuse(let refusal):
         let response = handler.response(to: refusal)
-        guard await write(response, .closed, isHead: false, to: socket) else { return }
+        guard await write(response, .closed, isHead: machine.refusesHead, to: socket) else {
+          return
+        }
       case .close(let lingering):
         if lingering { await linger(socket) }
         return
