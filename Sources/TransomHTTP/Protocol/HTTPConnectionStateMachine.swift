@@ -69,6 +69,8 @@ package struct HTTPConnectionStateMachine {
   private var decoder: BodyDecoder
   /// Where the current request begins in `buffer`.
   private var start = 0
+  /// How much of the current request is no longer in `buffer`.
+  private var dropped = 0
   private var owesContinue = false
   private var inputHasEnded = false
   private var isDraining = false
@@ -175,6 +177,7 @@ package struct HTTPConnectionStateMachine {
     decoder.reset(keepingAtMost: Self.keptCapacity)
     owesContinue = false
     bodyBytes = 0
+    dropped = 0
     start = end
     guard start >= buffer.count else { return }
     buffer.clear(keepingAtMost: Self.keptCapacity)
@@ -211,7 +214,12 @@ package struct HTTPConnectionStateMachine {
   /// Nil: the state has changed.
   private mutating func collectChunks() throws(ParseError) -> Action? {
     let bodyStart = start + parser.head.length
-    let end = try decoder.decode(buffer, from: bodyStart)
+    let end: Int
+    do throws(ParseError) {
+      end = try decoder.decode(buffer, from: bodyStart)
+    } catch {
+      throw ParseError(error.reason, at: error.offset - start + dropped)
+    }
     guard !decoder.isComplete else {
       let body = decoder.body
       return respond(body: body.indices, of: body, end: end)
@@ -220,6 +228,7 @@ package struct HTTPConnectionStateMachine {
     if end > bodyStart {
       owesContinue = false
       buffer.removeLast(end - bodyStart)
+      dropped += end - bodyStart
     }
     return awaitBody()
   }

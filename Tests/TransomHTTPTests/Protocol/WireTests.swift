@@ -15,8 +15,23 @@ let wireLimits: RequestLimits = {
 }()
 
 struct WireTests {
+  @Test func `a refusal names the byte of its own request at which it was noticed`() {
+    let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for (text, offset) in [("GET / HTTP/1.1\r\nX\r\n", 17), (head + "1\r\na\r\nx", 62)] {
+      let bytes = Array((get + text).utf8)
+      for splits in [[], [get.utf8.count + 3], Array(1..<bytes.count)] {
+        #expect(
+          outcome(bytes, splitAt: splits).detail?.hasSuffix("(at byte \(offset) of the request)")
+            == true)
+      }
+    }
+  }
+
   private struct Outcome: Equatable {
     var statuses: [Int] = []
+    /// Of the refusal, with the place where the request is wrong.
+    var detail: String?
     var isOpen = true
   }
 
@@ -44,7 +59,9 @@ struct WireTests {
         outcome.statuses.append(200)
         _ = machine.responseBegan()
         machine.responseEnded()
-      case .refuse(let refusal): outcome.statuses.append(refusal.status.code)
+      case .refuse(let refusal):
+        outcome.statuses.append(refusal.status.code)
+        outcome.detail = refusal.detail
       case .close:
         outcome.isOpen = false
         return false
@@ -57,9 +74,9 @@ struct WireTests {
     _ wire: WireCase
   ) {
     let bytes = Array((wire.sent + WireCase.following).utf8)
-    let expected = Outcome(
-      statuses: wire.statuses + (wire.staysOpen ? [200] : []), isOpen: wire.staysOpen)
-    #expect(outcome(bytes) == expected)
+    let expected = outcome(bytes)
+    #expect(expected.statuses == wire.statuses + (wire.staysOpen ? [200] : []))
+    #expect(expected.isOpen == wire.staysOpen)
     for split in 1..<bytes.count {
       #expect(outcome(bytes, splitAt: [split]) == expected, "split at \(split)")
     }
