@@ -1,6 +1,6 @@
 # Each target does all it needs, also in a fresh clone. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint format bench docs deps clean
+.PHONY: help run build test test-asan test-tsan fuzz lint format bench docs deps clean
 
 SWIFT ?= swift
 # The released executable holds Swift's own libraries, and leaves out the checks for overlapping accesses to memory, which
@@ -11,9 +11,11 @@ RELEASE = build -c release --product transom --static-swift-stdlib -Xswiftc -enf
 ARGS ?=
 # Tests at a time. Most of them wait for servers, and all at once they would only wait for each other.
 WIDTH ?= 8
+# How long each target is fuzzed.
+SECONDS ?= 60
 
 help: ## This list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 run: build ## Build, and serve with a PostgreSQL of its own (or set DATABASE_URL)
 	exec .build/release/transom serve $(ARGS)
@@ -24,6 +26,18 @@ build: deps ## Build for release
 test: ## Run all tests, on private PostgreSQL servers that they make and remove
 	scripts/install-deps test
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(WIDTH) $(SWIFT) test $(ARGS)
+
+test-asan: ## Run all tests with the address sanitizer
+	scripts/install-deps test
+	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(WIDTH) $(SWIFT) test --sanitize=address --scratch-path .build/asan $(ARGS)
+
+test-tsan: ## Run all tests with the thread sanitizer
+	scripts/install-deps test
+	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(WIDTH) $(SWIFT) test --sanitize=thread --scratch-path .build/tsan $(ARGS)
+
+fuzz: deps ## Fuzz what reads clients' bytes, SECONDS=60 for each target
+	TRANSOM_FUZZ=1 $(SWIFT) build -c release --product Fuzz --sanitize=fuzzer --sanitize=address --scratch-path .build/fuzz
+	scripts/fuzz $(SECONDS) $(ARGS)
 
 lint: deps ## Check format, layout and imports
 	$(SWIFT) format lint -r -s Sources Tests Package.swift

@@ -14,6 +14,17 @@ let strict: [SwiftSetting] = [
   .enableExperimentalFeature("Lifetimes"),
 ]
 
+/// The fuzz targets are built by `make fuzz` only: libFuzzer brings its own `main`.
+let fuzz: [Target] =
+  Context.environment["TRANSOM_FUZZ"] == nil
+  ? []
+  : [
+    .executableTarget(
+      name: "Fuzz", dependencies: ["TransomHTTP", "TransomService"], path: "Tests/Fuzz",
+      exclude: ["corpus", "dictionaries"],
+      swiftSettings: strict)
+  ]
+
 let package = Package(
   name: "transom",
   products: [
@@ -117,5 +128,5 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests", dependencies: ["TestSupport", "TransomCluster"],
       swiftSettings: strict),
-  ]
+  ] + fuzz
 )

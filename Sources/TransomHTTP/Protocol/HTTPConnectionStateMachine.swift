@@ -69,9 +69,14 @@ package struct HTTPConnectionStateMachine {
   private var decoder: BodyDecoder
   /// Where the current request begins in `buffer`.
   private var start = 0
+  /// How much of the current request is no longer in `buffer`.
+  private var dropped = 0
   private var owesContinue = false
   private var inputHasEnded = false
   private var isDraining = false
+  private var answered = 0
+  /// How many bytes of the current body were waited for, which decides whether it comes fast enough.
+  package private(set) var bodyBytes = 0
 
   /// - Parameters:
   ///   - limits: How much of a request is accepted.
@@ -89,6 +94,7 @@ package struct HTTPConnectionStateMachine {
   package mutating func bytesReceived(_ count: Int) {
     // A read that fills the buffer tells that more is there: ask for more the next time.
     if count >= readSize { readSize = min(readSize * 4, Self.readSizes.upperBound) }
+    if state != .head { bodyBytes += count }
   }
 
   /// The client has closed its side; it may still read.
@@ -109,10 +115,14 @@ package struct HTTPConnectionStateMachine {
   /// Whether nothing of a request has come, so that closing loses nothing.
   package var isIdle: Bool { state == .head && !parser.hasBegun(count: buffer.count - start) }
 
+  /// Whether what is refused is a HEAD, as far as is known: its answer has no body.
+  package var refusesHead: Bool { parser.head.method == .head }
+
   /// The answer is there and about to be written; tells what it has to say about the connection.
   package mutating func responseBegan() -> Persistence {
     guard case .responding(let end, _) = state else { return .closed }
-    let keepsAlive = parser.head.keepsAlive && !isDraining
+    answered += 1
+    let keepsAlive = parser.head.keepsAlive && !isDraining && answered < limits.requests
     state = .responding(end: end, mustClose: !keepsAlive)
     guard keepsAlive else { return .closed }
     return parser.head.version == .http10 ? .keptAlive : .open
@@ -166,6 +176,8 @@ package struct HTTPConnectionStateMachine {
     parser.reset()
     decoder.reset(keepingAtMost: Self.keptCapacity)
     owesContinue = false
+    bodyBytes = 0
+    dropped = 0
     start = end
     guard start >= buffer.count else { return }
     buffer.clear(keepingAtMost: Self.keptCapacity)
@@ -202,7 +214,12 @@ package struct HTTPConnectionStateMachine {
   /// Nil: the state has changed.
   private mutating func collectChunks() throws(ParseError) -> Action? {
     let bodyStart = start + parser.head.length
-    let end = try decoder.decode(buffer, from: bodyStart)
+    let end: Int
+    do throws(ParseError) {
+      end = try decoder.decode(buffer, from: bodyStart)
+    } catch {
+      throw ParseError(error.reason, at: error.offset - start + dropped)
+    }
     guard !decoder.isComplete else {
       let body = decoder.body
       return respond(body: body.indices, of: body, end: end)
@@ -211,6 +228,7 @@ package struct HTTPConnectionStateMachine {
     if end > bodyStart {
       owesContinue = false
       buffer.removeLast(end - bodyStart)
+      dropped += end - bodyStart
     }
     return awaitBody()
   }

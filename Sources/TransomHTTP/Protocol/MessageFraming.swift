@@ -7,7 +7,10 @@ struct MessageFraming {
     case none
     case chunked
     case malformed
-    case unknown
+    /// One that is not chunked came last: nothing tells where the body ends.
+    case unknownLast
+    /// Chunked came last, after one that we do not know.
+    case unknownInside
   }
 
   private var contentLength: Int?
@@ -63,7 +66,9 @@ struct MessageFraming {
       throw ParseError(.transferEncodingInHTTP10, at: offset)
     case .malformed:
       throw ParseError(.transferEncodingMalformed, at: offset)
-    case .unknown:
+    case .unknownLast:
+      throw ParseError(.transferEncodingWithoutEnd, at: offset)
+    case .unknownInside:
       throw ParseError(.transferCodingNotSupported, at: offset)
     case .chunked:
       return .chunked
@@ -90,13 +95,15 @@ struct MessageFraming {
   private mutating func takeTransferCodings(_ value: Span<UInt8>) {
     var rest = ListElements(value)
     while let element = rest.next() {
+      let isChunked = ByteClass.matches(value.extracting(element), "chunked")
       let isToken = !element.isEmpty && element.allSatisfy { ByteClass.isToken(value[$0]) }
       switch coding {
       case .malformed: return
       // Nothing may follow chunked, itself included (RFC 9112, section 6.1).
-      case .chunked: coding = .malformed
-      case .none where ByteClass.matches(value.extracting(element), "chunked"): coding = .chunked
-      case .none, .unknown: coding = isToken ? .unknown : .malformed
+      case .chunked, .unknownInside: coding = .malformed
+      case .none where isChunked: coding = .chunked
+      case .unknownLast where isChunked: coding = .unknownInside
+      case .none, .unknownLast: coding = isToken ? .unknownLast : .malformed
       }
     }
   }
@@ -115,6 +122,8 @@ struct MessageFraming {
   }
 
   /// `Host = uri-host [ ":" port ]` (RFC 9110, section 7.2); an empty one is allowed.
+  ///
+  /// What stands in brackets is an IPv6 address: of its characters, and not empty.
   static func isHost(_ bytes: Span<UInt8>) -> Bool {
     var isBracketed = false
     var colon: Int?
@@ -125,13 +134,18 @@ struct MessageFraming {
         guard index == 0 else { return false }
         isBracketed = true
       case UInt8(ascii: "]"):
-        guard isBracketed else { return false }
+        guard isBracketed, index > 1 else { return false }
         isBracketed = false
         let next = index + 1
         guard next == bytes.count || bytes[next] == UInt8(ascii: ":") else { return false }
       case UInt8(ascii: ":") where !isBracketed:
         guard colon == nil else { return false }
         colon = index
+      case UInt8(ascii: ":"), UInt8(ascii: "."):
+        // In a port there is neither; a name has no colon.
+        guard colon == nil else { return false }
+      case let byte where isBracketed:
+        guard ByteClass.hexDigit(byte) != nil else { return false }
       default:
         guard colon == nil || ByteClass.digit(bytes[index]) != nil else { return false }
       }

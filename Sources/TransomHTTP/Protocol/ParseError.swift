@@ -26,6 +26,7 @@ package struct ParseError: Error, Equatable, Sendable {
     case transferEncodingMalformed
     case transferEncodingWithContentLength
     case transferEncodingInHTTP10
+    case transferEncodingWithoutEnd
     case transferCodingNotSupported
     case expectationNotSupported
     case bodyTooLarge

@@ -99,8 +99,9 @@ extension ParseError.Reason {
       .bareCarriageReturn, .controlCharacter, .obsoleteFold, .fieldNameMalformed,
       .whitespaceBeforeColon, .hostMissing, .hostRepeated, .hostMalformed,
       .contentLengthMalformed, .contentLengthRepeated, .transferEncodingMalformed,
-      .transferEncodingWithContentLength, .transferEncodingInHTTP10, .chunkSizeMalformed,
-      .chunkExtensionMalformed, .chunkExtensionsTooLarge, .chunkEndMalformed, .trailerMalformed:
+      .transferEncodingWithContentLength, .transferEncodingInHTTP10,
+      .transferEncodingWithoutEnd, .chunkSizeMalformed, .chunkExtensionMalformed,
+      .chunkExtensionsTooLarge, .chunkEndMalformed, .trailerMalformed:
       .badRequest
     }
   }
@@ -112,7 +113,7 @@ extension ParseError.Reason {
     case .methodNotImplemented: "this method is not implemented"
     case .targetMalformed: "the request target is malformed"
     case .versionMalformed: "the HTTP version is malformed"
-    case .versionNotSupported: "only HTTP/1.1 and HTTP/1.0 are supported"
+    case .versionNotSupported: "only HTTP/1 is supported"
     case .headerSectionTooLarge: "the header section is larger than the limit"
     case .tooManyFields: "there are more header fields than the limit"
     case .bareLineFeed: "a line ends in LF without CR"
@@ -129,6 +130,7 @@ extension ParseError.Reason {
     case .transferEncodingMalformed: "Transfer-Encoding is malformed"
     case .transferEncodingWithContentLength: "Transfer-Encoding and Content-Length are both there"
     case .transferEncodingInHTTP10: "HTTP/1.0 has no Transfer-Encoding"
+    case .transferEncodingWithoutEnd: "chunked is not the last transfer coding"
     case .transferCodingNotSupported: "chunked is the only transfer coding that is supported"
     case .expectationNotSupported: "100-continue is the only expectation that is supported"
     case .bodyTooLarge: "the body is larger than the limit"

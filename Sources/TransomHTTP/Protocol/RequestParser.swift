@@ -170,6 +170,8 @@ package struct RequestParser {
   }
 
   /// `HTTP-version = "HTTP/" DIGIT "." DIGIT` (RFC 9112, section 2.3).
+  ///
+  /// A later minor version is taken for the latest that we know (RFC 9110, section 6.2).
   private static func version(
     _ bytes: Span<UInt8>, at offset: Int
   ) throws(ParseError) -> RequestHead.Version {
@@ -178,8 +180,8 @@ package struct RequestParser {
       let minor = ByteClass.digit(bytes[7])
     else { throw ParseError(.versionMalformed, at: offset) }
     switch (major, minor) {
-    case (1, 1): return .http11
     case (1, 0): return .http10
+    case (1, _): return .http11
     default: throw ParseError(.versionNotSupported, at: offset)
     }
   }

@@ -20,10 +20,17 @@ struct RequestTarget {
       query = nil
       return
     default:
-      guard let end = Self.authorityEnd(bytes) else {
+      guard let authority = Self.authority(bytes) else {
         throw ParseError(.targetMalformed, at: offset)
       }
-      start = end
+      start = authority.upperBound
+      guard start < bytes.count, bytes[start] == UInt8(ascii: "/") else {
+        // "http://host" means "http://host/" (RFC 9110, section 4.2.3): there is a slash before the host.
+        path = ByteRange(offset + authority.lowerBound - 1, offset + authority.lowerBound)
+        query =
+          start < bytes.count ? ByteRange(offset + start + 1, offset + bytes.count) : nil
+        return
+      }
     }
     var end = start
     while end < bytes.count, bytes[end] != UInt8(ascii: "?") { end += 1 }
@@ -31,8 +38,8 @@ struct RequestTarget {
     query = end < bytes.count ? ByteRange(offset + end + 1, offset + bytes.count) : nil
   }
 
-  /// Where the authority of an absolute-form ends; nil if the target has another form.
-  private static func authorityEnd(_ bytes: Span<UInt8>) -> Int? {
+  /// Where the authority of an absolute-form stands; nil if the target has another form.
+  private static func authority(_ bytes: Span<UInt8>) -> Range<Int>? {
     let start: Int
     if bytes.count > 7, ByteClass.matches(bytes.extracting(0..<7), "http://") {
       start = 7
@@ -46,8 +53,10 @@ struct RequestTarget {
       end += 1
     }
     // http requires a host (RFC 9110, section 4.2.1) and never had user information (4.2.4).
-    guard end > start, MessageFraming.isHost(bytes.extracting(start..<end)) else { return nil }
-    return end
+    guard end > start, bytes[start] != UInt8(ascii: ":"),
+      MessageFraming.isHost(bytes.extracting(start..<end))
+    else { return nil }
+    return start..<end
   }
 
   /// Each "%" stands before two hexadecimal digits (RFC 3986, section 2.1).

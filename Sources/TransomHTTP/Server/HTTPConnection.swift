@@ -111,7 +111,7 @@ actor HTTPConnection {
         if answered % Self.requestsPerTurn == 0 { await Task.yield() }
       case .refuse(let refusal):
         let response = handler.response(to: refusal)
-        let body = serialize(response, .closed, isHead: false)
+        let body = serialize(response, .closed, isHead: machine.refusesHead)
         guard await write(body, from: 0, to: socket) else { return }
       case .close(let lingering):
         if lingering { await linger(socket) }

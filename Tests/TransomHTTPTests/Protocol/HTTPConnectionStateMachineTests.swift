@@ -207,6 +207,43 @@ struct HTTPConnectionStateMachineTests {
     #expect(script.steps.map { "\($0)" } == expected)
   }
 
+  @Test
+  func `a connection may send so many requests, and the last answer says that it is the last`() {
+    var limits = RequestLimits()
+    limits.requests = 2
+    let script = Script(limits: limits)
+    #expect(script.receive((get + get + get).utf8))
+    #expect(script.run() == nil)
+    #expect(
+      script.steps == [
+        .answered("GET /a", .open), .answered("GET /a", .closed), .closed(lingering: true),
+      ])
+  }
+
+  @Test(arguments: ["Content-Length: 9", "Transfer-Encoding: chunked"])
+  func `what comes of a body is counted, anew for each`(_ framing: String) {
+    let script = Script()
+    let head = "POST /b HTTP/1.1\r\nHost: a\r\n\(framing)\r\n\r\n"
+    for _ in 0..<2 {
+      #expect(script.receive(head.utf8))
+      #expect(script.run() == .body)
+      #expect(script.machine.bodyBytes == 0)
+      #expect(script.receive("4\r\n".utf8))
+      #expect(script.run() == .body)
+      #expect(script.machine.bodyBytes == 3)
+      #expect(script.receive((framing.hasSuffix("d") ? "abcd\r\n0\r\n\r\n" : "abcdef").utf8))
+      #expect(script.run() == .request)
+    }
+  }
+
+  @Test func `a refused HEAD is known as one`() {
+    for (method, isHead) in [("HEAD", true), ("GET", false)] {
+      let script = answered("\(method) / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n")
+      #expect(script.run() == nil)
+      #expect(script.machine.refusesHead == isHead)
+    }
+  }
+
   @Test(arguments: ["Content-Length: 5", "Transfer-Encoding: chunked"])
   func `100 is sent once, and only to a client that waits for it`(_ framing: String) {
     let head = "POST /b HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\(framing)\r\n\r\n"

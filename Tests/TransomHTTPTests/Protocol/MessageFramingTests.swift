@@ -47,8 +47,11 @@ struct MessageFramingTests {
     (",chunked", .transferEncodingMalformed), ("", .transferEncodingMalformed),
     ("chunked;q=1", .transferEncodingMalformed), ("\"chunked\"", .transferEncodingMalformed),
     ("chun ked", .transferEncodingMalformed), ("\u{b}chunked", .controlCharacter),
-    ("identity", .transferCodingNotSupported), ("gzip, chunked", .transferCodingNotSupported),
-    ("xchunked", .transferCodingNotSupported),
+    ("chunked, gzip", .transferEncodingMalformed), ("gzip;q=1", .transferEncodingMalformed),
+    ("gzip, chunked, chunked", .transferEncodingMalformed),
+    ("identity", .transferEncodingWithoutEnd), ("xchunked", .transferEncodingWithoutEnd),
+    ("gzip, deflate", .transferEncodingWithoutEnd), ("gzip, chunked", .transferCodingNotSupported),
+    ("gzip, deflate, chunked", .transferCodingNotSupported),
     ("gzip\r\nTransfer-Encoding: chunked", .transferCodingNotSupported),
   ])
   func `any transfer coding but one chunked is refused`(

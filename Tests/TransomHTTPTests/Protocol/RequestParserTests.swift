@@ -72,14 +72,17 @@ struct RequestParserTests {
     ("GET / HTTP/1.1 ", .versionMalformed), ("GET / http/1.1", .versionMalformed),
     ("GET / HTTP/1", .versionMalformed), ("GET / HTTP/1.10", .versionMalformed),
     ("GET / HTTP/1,1", .versionMalformed), ("GET / HTTP/a.1", .versionMalformed),
-    ("GET / HTTP/2.0", .versionNotSupported), ("GET / HTTP/1.2", .versionNotSupported),
+    ("GET / HTTP/2.0", .versionNotSupported), ("GET / HTTP/3.1", .versionNotSupported),
     ("GET / HTTP/0.9", .versionNotSupported), ("PRI * HTTP/2.0", .versionNotSupported),
     ("G\"T / HTTP/1.1", .requestLineMalformed), ("GET \u{e9} HTTP/1.1", .targetMalformed),
     ("GET /<a> HTTP/1.1", .targetMalformed), ("GET /a#b HTTP/1.1", .targetMalformed),
     ("GET /\\ HTTP/1.1", .targetMalformed), ("GET a HTTP/1.1", .targetMalformed),
     ("GET * HTTP/1.1", .targetMalformed), ("GET http:// HTTP/1.1", .targetMalformed),
     ("GET http:///a HTTP/1.1", .targetMalformed), ("GET ftp://a/ HTTP/1.1", .targetMalformed),
-    ("GET http://u@a/ HTTP/1.1", .targetMalformed), ("GET /% HTTP/1.1", .targetMalformed),
+    ("GET http://u@a/ HTTP/1.1", .targetMalformed),
+    ("GET http://:80/ HTTP/1.1", .targetMalformed), ("GET http://?x HTTP/1.1", .targetMalformed),
+    ("GET http://a:b/ HTTP/1.1", .targetMalformed), ("GET //% HTTP/1.1", .targetMalformed),
+    ("GET /% HTTP/1.1", .targetMalformed),
     ("GET /%1 HTTP/1.1", .targetMalformed), ("GET /%g1 HTTP/1.1", .targetMalformed),
     ("CONNECT a:80 HTTP/1.1", .methodNotImplemented), ("", .requestLineMalformed),
     ("\u{16}\u{3}\u{1}", .controlCharacter), ("GET /\u{7f} HTTP/1.1", .controlCharacter),
@@ -115,15 +118,29 @@ struct RequestParserTests {
     #expect(request("GET / HTTP/1.0\r\n\r\n")?.head.version == .http10)
   }
 
-  @Test(arguments: ["", "a", "a.example:8080", "a:", "127.0.0.1:80", "[::1]", "[::1]:80", "a%20b"])
+  @Test(arguments: ["1.0", "1.1", "1.2", "1.9"])
+  func `a later minor version is taken for 1 1`(_ version: String) {
+    let parsed = request("GET / HTTP/\(version)\r\nHost: a\r\n\r\n")
+    #expect(parsed?.head.version == (version == "1.0" ? .http10 : .http11))
+  }
+
+  @Test func `a target without a path means the root, and its query stays`() {
+    let parsed = request("GET http://a.example?x=1 HTTP/1.1\r\nHost: b\r\n\r\n")
+    #expect(parsed?.path == "/")
+    #expect(parsed?.queryValue("x") == "1")
+  }
+
+  @Test(arguments: [
+    "", "a", "a.example:8080", "a:", "127.0.0.1:80", "[::1]", "[::1]:80", "[::ffff:1.2.3.4]",
+    "a%20b",
+  ])
   func `a host is accepted`(_ host: String) {
     #expect(request("GET / HTTP/1.1\r\nHost: \(host)\r\n\r\n")?.fieldText("host") == host)
   }
 
   @Test(arguments: [
-    "a b", "a,b", "a/b", "u@a", "a:b", "a:80:90", "[::1", "::1]", "a[b]", "[::1]a", "a?", "a#",
-    "\"",
-    "\u{e9}", "a\\b",
+    "a b", "a,b", "a/b", "u@a", "a:b", "a:80:90", "a:80.", "[::1", "::1]", "a[b]", "[::1]a", "[]",
+    "[a.example]", "[::1]:8.0", "a?", "a#", "\"", "\u{e9}", "a\\b",
   ])
   func `a malformed host is refused`(_ host: String) {
     #expect(reason("GET / HTTP/1.1\r\nHost: \(host)\r\n\r\n") == .hostMalformed)

@@ -22,7 +22,10 @@ struct RequestTests {
     ("/%74ransactions", "/%74ransactions", false),
     ("/x/../transactions", "/x/../transactions", false),
     ("//transactions", "//transactions", false), ("/Transactions", "/Transactions", false),
-    ("http://a.example", "", false), ("http://a.example?q", "", false),
+    ("http://a.example", "/", false), ("http://a.example?q", "/", false),
+    ("https://a.example", "/", false), ("/transactions%2F", "/transactions%2F", false),
+    ("/./transactions", "/./transactions", false), ("/transactions;x", "/transactions;x", false),
+    ("/transactions%00", "/transactions%00", false),
   ])
   func `a path is compared as it came`(_ target: String, _ path: String, _ isEqual: Bool) throws {
     let request = try #require(get(target))

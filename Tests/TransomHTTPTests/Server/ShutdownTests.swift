@@ -74,7 +74,7 @@ struct ShutdownTests {
     let server = HTTPServer(handler: TestHandler(), loops: loops, logger: silentLogger)
     let address = try await server.listen(on: SocketAddress(parsing: "127.0.0.1:0"))
     let running = Task { await server.run() }
-    let client = TestClient(port: address.port ?? 0, on: loops.loops[0])
+    let client = TestClient(address: address, on: loops.loops[0])
     try await client.send(get("/x"))
     #expect(try await client.reply().status == 200)
     running.cancel()

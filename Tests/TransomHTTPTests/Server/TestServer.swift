@@ -78,10 +78,10 @@ extension EventLoop {
 struct TestServer {
   let server: HTTPServer
   let handler: TestHandler
-  let port: Int
+  let address: SocketAddress
   let loops: [EventLoop]
 
-  func client() -> TestClient { TestClient(port: port, on: loops[0]) }
+  func client() -> TestClient { TestClient(address: address, on: loops[0]) }
 
   /// Waits until the server has closed all connections, its clients' ends of them still being open.
   func waitUntilIdle() async throws {
@@ -93,24 +93,36 @@ struct TestServer {
   }
 }
 
+enum TestAddress {
+  case tcp
+  case unix
+
+  func make() throws -> SocketAddress {
+    switch self {
+    case .tcp: try SocketAddress(parsing: "127.0.0.1:0")
+    case .unix:
+      try SocketAddress(parsing: "unix:/tmp/transom-http-\(UInt64.random(in: 0...UInt64.max))")
+    }
+  }
+}
+
 /// Runs `body` with a server, and ends it properly whatever happens.
 func withServer(
   _ configuration: HTTPServer.Configuration = .init(), handler: TestHandler = TestHandler(),
-  loops: Int = 2, _ body: (TestServer) async throws -> Void
+  loops: Int = 2, at place: TestAddress = .tcp, _ body: (TestServer) async throws -> Void
 ) async throws {
   let group = try EventLoopGroup(count: loops)
   let clients = try EventLoopGroup(count: 1)
   let server = HTTPServer(
     handler: handler, loops: group, configuration: configuration,
     logger: silentLogger)
-  let address = try await server.listen(on: SocketAddress(parsing: "127.0.0.1:0"))
+  let address = try await server.listen(on: place.make())
   async let running: Void = server.run()
   let result: Result<Void, any Error>
   do {
-    let port = address.port ?? 0
     result = .success(
       try await body(
-        TestServer(server: server, handler: handler, port: port, loops: clients.loops)))
+        TestServer(server: server, handler: handler, address: address, loops: clients.loops)))
   } catch {
     result = .failure(error)
   }

@@ -1,4 +1,4 @@
-import TransomEventLoop
+@testable import TransomEventLoop
 
 #if canImport(Glibc)
   import Glibc
@@ -23,31 +23,25 @@ actor TestClient {
 
   nonisolated let loop: EventLoop
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.executor }
-  private let port: Int
+  private let address: SocketAddress
   private var opened: Socket?
+  private var number: CInt = -1
   private var received: [UInt8] = []
 
-  init(port: Int, on loop: EventLoop) {
-    self.port = port
+  init(address: SocketAddress, on loop: EventLoop) {
+    self.address = address
     self.loop = loop
   }
 
   private func socket() throws -> Socket {
     if let opened { return opened }
     let descriptor = FileDescriptor(
-      adopting: Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0))
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = in_port_t(UInt16(port).bigEndian)
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    let code = unsafe withUnsafePointer(to: &address) {
-      unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        unsafe Glibc.connect(
-          descriptor.rawValue, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-      }
-    }
-    guard code == 0, fcntl(descriptor.rawValue, F_SETFL, O_NONBLOCK) == 0 else {
-      throw Failure(description: "cannot connect to port \(port)")
+      adopting: Glibc.socket(
+        address.family, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0))
+    number = descriptor.rawValue
+    let code = unsafe address.withSockaddr { unsafe Glibc.connect(number, $0, $1) }
+    guard code == 0, fcntl(number, F_SETFL, O_NONBLOCK) == 0 else {
+      throw Failure(description: "cannot connect to \(address)")
     }
     let socket = try Socket(adopting: descriptor, on: loop)
     opened = socket
@@ -71,9 +65,22 @@ actor TestClient {
   }
 
   /// Sends each byte by itself, with a turn of the loop between them.
-  func trickle(_ text: String) async throws {
-    for byte in text.utf8 {
+  func trickle(_ text: String) async throws { try await trickle(Array(text.utf8)) }
+
+  func trickle(_ bytes: [UInt8]) async throws {
+    for byte in bytes {
       try await send([byte])
+      await Task.yield()
+    }
+  }
+
+  /// Waits until the server has read all that was sent: of a Unix-domain socket the kernel tells (SIOCOUTQ, unix(7)).
+  func waitUntilRead() async throws {
+    let end = ContinuousClock.now + Self.patience
+    while true {
+      var unread: CInt = 0
+      guard unsafe ioctl(number, UInt(TIOCOUTQ), &unread) == 0, unread > 0 else { return }
+      guard .now < end else { throw Failure(description: "the server reads nothing") }
       await Task.yield()
     }
   }
