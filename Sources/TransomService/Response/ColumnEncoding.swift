@@ -4,12 +4,14 @@
 package enum ColumnEncoding: Equatable, Sendable {
   case scalar(ScalarEncoding)
   /// An array of any dimension, in the text form of the manual's section 8.15.6.
-  case array(of: ScalarEncoding, delimiter: UInt8)
+  indirect case array(of: ColumnEncoding, delimiter: UInt8)
+  /// A row, in the text form of the manual's section 8.16.6: an object.
+  case composite([CompositeAttribute])
 
   package static let text = ColumnEncoding.scalar(.text)
 }
 
-/// How a value that is not an array, or one element of an array, becomes JSON.
+/// How a value that is not made of others becomes JSON.
 package enum ScalarEncoding: Equatable, Sendable {
   /// A string of the value's text. It is right for dates, too: their text is ISO 8601 already.
   case text
@@ -26,4 +28,20 @@ package enum ScalarEncoding: Equatable, Sendable {
   case numberVector
   /// An `oidvector`: an array of strings, as `oid` is a string to `to_json`.
   case textVector
+  /// An object of strings, as the extension's cast to json gives it.
+  case hstore
+}
+
+/// One attribute of a composite type.
+package struct CompositeAttribute: Equatable, Sendable {
+  /// `"name":` as it stands in an object.
+  let key: [UInt8]
+  let encoding: ColumnEncoding
+
+  init(name: String, encoding: ColumnEncoding) {
+    var writer = JSONWriter()
+    writer.key(name)
+    key = writer.bytes
+    self.encoding = encoding
+  }
 }

@@ -8,18 +8,6 @@ package struct ColumnType: Equatable, Sendable {
     self.name = name
     self.encoding = encoding
   }
-
-  /// An array type. `delimiter` is the element type's `pg_type.typdelim`.
-  package init(name: String, arrayOf element: ColumnType, delimiter: UInt8) {
-    switch element.encoding {
-    case .scalar(let encoding):
-      self.init(name: name, encoding: .array(of: encoding, delimiter: delimiter))
-    case .array:
-      // PostgreSQL has no arrays of arrays (its own are multidimensional), but a domain over an
-      // array can be an element: its text, quoted inside the outer one, stays text.
-      self.init(name: name, encoding: .array(of: .text, delimiter: delimiter))
-    }
-  }
 }
 
 /// The types by OID: the built-in ones, whose OIDs never change, and those of one database that
@@ -28,6 +16,9 @@ package struct TypeTable: Equatable, Sendable {
   private var added: [UInt32: ColumnType] = [:]
 
   package init() {}
+
+  /// Whether it has only the built-in types.
+  package var isEmpty: Bool { added.isEmpty }
 
   /// Adds a type of this database, found in `pg_type`.
   package mutating func add(_ type: ColumnType, oid: UInt32) {
@@ -44,6 +35,9 @@ package struct TypeTable: Equatable, Sendable {
     Self.builtIn[oid] ?? added[oid] ?? ColumnType(name: String(oid), encoding: .text)
   }
 
+  /// A built-in type; nil for any other.
+  static func builtInType(_ oid: UInt32) -> ColumnType? { builtIn[oid] }
+
   private static let builtIn: [UInt32: ColumnType] = {
     var types: [UInt32: ColumnType] = [:]
     for row in builtInTypes {
@@ -53,7 +47,7 @@ package struct TypeTable: Equatable, Sendable {
       // The only built-in type whose own text holds commas unquoted is box.
       let delimiter = row.name == "box" ? UInt8(ascii: ";") : UInt8(ascii: ",")
       types[row.arrayOID] = ColumnType(
-        name: "_" + row.name, arrayOf: type, delimiter: delimiter)
+        name: "_" + row.name, encoding: .array(of: type.encoding, delimiter: delimiter))
     }
     // Its elements' type differs from row to row (pg_stats); the text does not tell it.
     types[2277] = ColumnType(

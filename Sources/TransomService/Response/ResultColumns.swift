@@ -5,7 +5,15 @@ struct ResultColumns {
   /// range of `openings`, and its encoding.
   private struct Cell {
     let opening: Range<Int>
+    /// The encoding if it is a scalar one: to be had without a copy of the other, which would count references.
+    let scalar: ScalarEncoding?
     let encoding: ColumnEncoding
+
+    init(opening: Range<Int>, encoding: ColumnEncoding) {
+      self.opening = opening
+      self.encoding = encoding
+      if case .scalar(let scalar) = encoding { self.scalar = scalar } else { scalar = nil }
+    }
   }
 
   private var names: [UInt8] = []
@@ -67,9 +75,12 @@ struct ResultColumns {
   func write(
     _ text: Span<UInt8>, at index: Int, by encoder: inout ValueEncoder, to writer: inout JSONWriter
   ) {
-    let cell = cells[index]
-    encoder.append(
-      text, as: cell.encoding, after: openings.bytes.span.extracting(cell.opening), to: &writer)
+    let opening = openings.bytes.span.extracting(cells[index].opening)
+    if let scalar = cells[index].scalar {
+      encoder.append(text, as: scalar, after: opening, to: &writer)
+    } else {
+      encoder.append(text, as: cells[index].encoding, after: opening, to: &writer)
+    }
   }
 
   /// Appends NULL as a column's value with what stands before it.

@@ -4,7 +4,8 @@
 /// A text that is not of its type's form (a client can set another `DateStyle`) becomes a string
 /// of that text: what is written is always one valid JSON value.
 package struct ValueEncoder {
-  private var element: [UInt8] = []
+  /// Buffers for the texts of elements and fields, one for each level that they are nested in now.
+  private var idleBuffers: [[UInt8]] = []
   private var syntax = JSONSyntax()
 
   /// Whether json and jsonb come as the server checked them: not if a client changed the encoding of its texts, or if
@@ -23,12 +24,26 @@ package struct ValueEncoder {
   ) {
     switch encoding {
     case .scalar(let scalar):
-      Self.append(text, as: scalar, after: opening, to: &writer, syntax: &syntax)
-    case .array(let scalar, let delimiter):
+      append(text, as: scalar, after: opening, to: &writer)
+    case .array(let element, let delimiter):
       writer.raw(opening)
-      Self.appendArray(
-        text, of: scalar, delimiter: delimiter, to: &writer, element: &element, syntax: &syntax)
+      appendArray(text, of: element, delimiter: delimiter, to: &writer)
+    case .composite(let attributes):
+      writer.raw(opening)
+      appendComposite(text, attributes, to: &writer)
     }
+  }
+
+  /// Appends `opening` as it is, and one value that is not NULL and not made of others.
+  mutating func append(
+    _ text: Span<UInt8>, as encoding: ScalarEncoding, after opening: Span<UInt8>,
+    to writer: inout JSONWriter
+  ) {
+    if case .hstore = encoding {
+      writer.raw(opening)
+      return appendHstore(text, to: &writer)
+    }
+    Self.append(text, as: encoding, after: opening, to: &writer, syntax: &syntax)
   }
 
   private static func append(
@@ -54,6 +69,8 @@ package struct ValueEncoder {
     case .textVector:
       writer.raw(opening)
       appendVector(text, of: .text, to: &writer, syntax: &syntax)
+    case .hstore:
+      preconditionFailure("an hstore needs a buffer")
     }
   }
 
@@ -103,12 +120,17 @@ package struct ValueEncoder {
     }
     writer.byte(JSONWriter.closeBracket)
   }
+}
 
-  private static func appendArray(
-    _ text: Span<UInt8>, of encoding: ScalarEncoding, delimiter: UInt8,
-    to writer: inout JSONWriter, element: inout [UInt8], syntax: inout JSONSyntax
+// What is made of other values. A text that is not of the form becomes a string, and only that text.
+extension ValueEncoder {
+  private mutating func appendArray(
+    _ text: Span<UInt8>, of encoding: ColumnEncoding, delimiter: UInt8,
+    to writer: inout JSONWriter
   ) {
     let start = writer.bytes.count
+    var element = idleBuffers.popLast() ?? []
+    defer { idleBuffers.append(element) }
     var reader = ArrayTextReader(text, delimiter: delimiter)
     while true {
       switch reader.next(in: text, element: &element) {
@@ -116,14 +138,64 @@ package struct ValueEncoder {
       case .close: writer.byte(JSONWriter.closeBracket)
       case .delimiter: writer.byte(JSONWriter.comma)
       case .null: writer.null()
-      case .element:
-        append(element.span, as: encoding, after: Span(), to: &writer, syntax: &syntax)
-      case .end:
-        return
-      case .malformed:
-        writer.bytes.removeLast(writer.bytes.count - start)
-        return writer.string(text)
+      case .element: append(element.span, as: encoding, after: Span(), to: &writer)
+      case .end: return
+      case .malformed: return writer.string(text, insteadOf: start)
       }
     }
+  }
+
+  private mutating func appendComposite(
+    _ text: Span<UInt8>, _ attributes: [CompositeAttribute], to writer: inout JSONWriter
+  ) {
+    let start = writer.bytes.count
+    var field = idleBuffers.popLast() ?? []
+    defer { idleBuffers.append(field) }
+    var reader = CompositeTextReader(fieldCount: attributes.count)
+    writer.byte(JSONWriter.openBrace)
+    for (index, attribute) in attributes.enumerated() {
+      if index > 0 { writer.byte(JSONWriter.comma) }
+      switch reader.next(in: text, field: &field) {
+      case .null: writer.raw(attribute.key.span, "null")
+      case .field:
+        append(field.span, as: attribute.encoding, after: attribute.key.span, to: &writer)
+      case .end, .malformed: return writer.string(text, insteadOf: start)
+      }
+    }
+    guard case .end = reader.next(in: text, field: &field) else {
+      return writer.string(text, insteadOf: start)
+    }
+    writer.byte(JSONWriter.closeBrace)
+  }
+
+  /// With a space after each comma and colon, as hstore's own cast to json.
+  private mutating func appendHstore(_ text: Span<UInt8>, to writer: inout JSONWriter) {
+    let start = writer.bytes.count
+    var buffer = idleBuffers.popLast() ?? []
+    defer { idleBuffers.append(buffer) }
+    var reader = HstoreTextReader()
+    var isFirst = true
+    writer.byte(JSONWriter.openBrace)
+    while true {
+      switch reader.next(in: text, into: &buffer) {
+      case .key:
+        if !isFirst { writer.raw(", ") }
+        isFirst = false
+        writer.string(buffer.span)
+        writer.raw(": ")
+      case .value: writer.string(buffer.span)
+      case .null: writer.null()
+      case .end: return writer.byte(JSONWriter.closeBrace)
+      case .malformed: return writer.string(text, insteadOf: start)
+      }
+    }
+  }
+}
+
+extension JSONWriter {
+  /// Appends a string in place of what was written from `start` on.
+  fileprivate mutating func string(_ text: Span<UInt8>, insteadOf start: Int) {
+    bytes.removeLast(bytes.count - start)
+    string(text)
   }
 }

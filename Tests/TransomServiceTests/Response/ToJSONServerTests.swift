@@ -98,7 +98,7 @@ import Testing
           Issue.record("\(arrayName) is no array")
           continue
         }
-        #expect(.scalar(element) == types[oid].encoding)
+        #expect(element == types[oid].encoding)
         #expect([delimiter] == row[4].map { Array($0.utf8) })
       }
       #expect(rows.count > 80)

@@ -62,7 +62,7 @@ import Testing
     ("[2:3]={1,2}", "[1,2]"), ("[1:1][-2:-1]={{1,2}}", "[[1,2]]"), ("{NaN}", #"["NaN"]"#),
   ])
   func `an array is an array, whatever its dimensions and bounds`(_ text: String, _ json: String) {
-    #expect(encoded(text, as: .array(of: .number, delimiter: 0x2c)) == json)
+    #expect(encoded(text, as: .array(of: .scalar(.number), delimiter: 0x2c)) == json)
   }
 
   @Test(arguments: [
@@ -83,7 +83,7 @@ import Testing
     "{\"", "{\"a", "{\"a\\", "{1{2}}", "{1\"2\"}", "{\"a\"b}", "{1,{2}", "{a\\b}", "{}{}", "1 2",
   ])
   func `an array that is malformed becomes a string`(_ text: String) {
-    let json = encoded(text, as: .array(of: .number, delimiter: 0x2c))
+    let json = encoded(text, as: .array(of: .scalar(.number), delimiter: 0x2c))
     #expect(PlainJSONParser.parse(Array(json.utf8)) == .string(Array(text.utf8)))
   }
 
@@ -100,23 +100,81 @@ import Testing
   @Test func `json that is malformed becomes a string`() {
     #expect(encoded(#"{"a": [1, 2]}"#, as: .scalar(.json)) == #"{"a": [1, 2]}"#)
     #expect(encoded(#"{"a": [1, 2}"#, as: .scalar(.json)) == #""{\"a\": [1, 2}""#)
-    let array = ColumnEncoding.array(of: .json, delimiter: 0x2c)
+    let array = ColumnEncoding.array(of: .scalar(.json), delimiter: 0x2c)
     #expect(encoded(#"{"{\"a\": 1}",NULL,"["}"#, as: array) == #"[{"a": 1},null,"["]"#)
+  }
+
+  private static let pair = ColumnEncoding.composite([
+    CompositeAttribute(name: "a", encoding: .scalar(.number)),
+    CompositeAttribute(name: "b \"x\"", encoding: .text),
+  ])
+
+  @Test(arguments: [
+    ("(1,a)", #"{"a":1,"b \"x\"":"a"}"#), ("(,)", #"{"a":null,"b \"x\"":null}"#),
+    (#"(NaN,"")"#, #"{"a":"NaN","b \"x\"":""}"#),
+    (#"(1,"a, ""b"" \\ (c)")"#, #"{"a":1,"b \"x\"":"a, \"b\" \\ (c)"}"#),
+  ])
+  func `a row is an object`(_ text: String, _ json: String) {
+    #expect(encoded(text, as: Self.pair) == json)
+    let array = ColumnEncoding.array(of: Self.pair, delimiter: 0x2c)
+    let quoted = text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
+    #expect(encoded("{\"\(quoted)\",NULL}", as: array) == "[\(json),null]")
+  }
+
+  @Test func `rows of no column and of one are told apart by their type`() {
+    #expect(encoded("()", as: .composite([])) == "{}")
+    let one = CompositeAttribute(name: "a", encoding: .text)
+    #expect(encoded("()", as: .composite([one])) == #"{"a":null}"#)
+  }
+
+  @Test(arguments: [
+    "", "(", ")", "()", "(1", "(1)", "(1,", "(1,2,3)", "(1,2)x", "x(1,2)", "(1,\"2)", "(1,\"2\\",
+    "1,2",
+    "(1,2", "(1,2),", "(1 2)",
+  ])
+  func `a row that is malformed becomes a string`(_ text: String) {
+    let json = encoded(text, as: Self.pair)
+    #expect(PlainJSONParser.parse(Array(json.utf8)) == .string(Array(text.utf8)))
+  }
+
+  @Test(arguments: [
+    ("", "{}"), (#""a"=>"1""#, #"{"a": "1"}"#),
+    (#""a \" \\"=>"b, ""#, #"{"a \" \\": "b, "}"#),
+    (#""a"=>NULL, "b"=>"NULL""#, #"{"a": null, "b": "NULL"}"#),
+  ])
+  func `an hstore is an object of strings`(_ text: String, _ json: String) {
+    #expect(encoded(text, as: .scalar(.hstore)) == json)
+  }
+
+  @Test(arguments: [
+    "a", "\"a", "\"a\"", "\"a\"=>", "\"a\"=>1", "\"a\"=>\"1", "\"a\"=>NULL,", "\"a\"=>NULL, ",
+    "\"a\\",
+    "\"a\"=>NULL \"b\"=>NULL",
+  ])
+  func `an hstore that is malformed becomes a string`(_ text: String) {
+    let json = encoded(text, as: .scalar(.hstore))
+    #expect(PlainJSONParser.parse(Array(json.utf8)) == .string(Array(text.utf8)))
   }
 
   @Test(arguments: [UInt64.random(in: 0 ... .max), 1])
   func `whatever bytes come, what is written is one JSON value`(_ seed: UInt64) {
     var generator = SeededGenerator(seed: seed)
     let scalars: [ScalarEncoding] = [
-      .text, .number, .bool, .timestamp, .timestamptz, .json, .numberVector, .textVector,
+      .text, .number, .bool, .timestamp, .timestamptz, .json, .numberVector, .textVector, .hstore,
     ]
+    let pair = ColumnEncoding.composite(
+      [("a", .number), ("é\"", .hstore)].map {
+        CompositeAttribute(name: $0, encoding: .scalar($1))
+      })
     let encodings =
       scalars.map { ColumnEncoding.scalar($0) }
-      + scalars.map { ColumnEncoding.array(of: $0, delimiter: 0x2c) }
+      + scalars.map { ColumnEncoding.array(of: .scalar($0), delimiter: 0x2c) }
+      + [pair, .array(of: pair, delimiter: 0x2c)]
     let samples = [
       "2024-02-29 12:34:56.789+05:30 BC", "[2:3]={1,2.5e3}",
       #"{{"a\"b",NULL},{"[1,{\"a\":2}]",t}}"#,
-      #"{"a": [1, "é\n", null]}"#, "1 2 3",
+      #"{"a": [1, "é\n", null]}"#, "1 2 3", #""a"=>"b \" c", "d"=>NULL"#, #"(1,"""a""=>""b, c""")"#,
+      #"{"(1,)","(,\"\"\"a\"\"=>NULL\")"}"#,
     ]
     var encoder = ValueEncoder()
     for round in 0..<4_000 {
