@@ -108,7 +108,8 @@ package actor PostgresConnection: EventLoopActor {
   /// Allows `bytes` to be received until the next call: what protects memory from a giant result.
   ///
   /// When more come, what runs is cancelled. What was on its way is still taken, as the server's answer to the
-  /// cancellation stands behind it; should far more come, the connection fails.
+  /// cancellation stands behind it; should far more come, the connection fails. A single row may be read to its end
+  /// before that is seen: libpq reads on as long as there is more.
   package func limitReceiving(to bytes: Int) {
     receiveBudget = bytes
     takenBytes = nil
