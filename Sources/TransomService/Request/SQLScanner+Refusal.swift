@@ -45,7 +45,7 @@ extension SQLScanner {
     switch next() {
     case .open: return false
     case .word(let following): return !word(following, is: "as")
-    case .string, .close, .dot, .other, .end: return true
+    case .string, .parameter, .close, .dot, .other, .end: return true
     }
   }
 
@@ -82,7 +82,7 @@ extension SQLScanner {
         return next() == .string
       case .end:
         return false
-      case .word, .string, .dot, .other:
+      case .word, .string, .parameter, .dot, .other:
         break
       }
       previous = token
