@@ -88,6 +88,30 @@ import TransomCluster
     }
   }
 
+  @Test func `the README's transfer returns the answer that stands below it`() async throws {
+    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    let readme = try String(contentsOf: root.appending(path: "README.md"), encoding: .utf8)
+    let example = try #require(
+      readme.split(separator: "```sh\n").first { $0.contains("\"id\": \"debit\"") })
+    let command = try #require(example.split(separator: "```").first)
+    let documented = try #require(
+      example.split(separator: "```json\n").dropFirst().first?.split(separator: "```").first)
+    try await withDatabase { db in
+      try await withService(for: db.connectionString) { service in
+        let command = command.split(separator: "\n").joined(separator: "\n")
+          .replacing("127.0.0.1:8080", with: "127.0.0.1:\(service.port)")
+        let answer = try await run("/bin/sh", ["-c", command + " --silent --fail"])
+        #expect(try JSON(parsing: Array(answer.utf8)) == JSON(parsing: Array(documented.utf8)))
+        let refused = try await run(
+          "/bin/sh", ["-c", command.replacing("[30, ", with: "[300, ") + " --silent"])
+        #expect(refused.contains("/problems/expectation-failed"), "\(refused)")
+        #expect(refused.contains(#""outcome":"rolled_back""#), "\(refused)")
+        #expect(try await db.query("select count(*) from log") == [["1"]])
+      }
+    }
+  }
+
   /// Runs a program to its end, past any proxy that the machine may have, and returns its output.
   private func run(_ executable: String, _ arguments: [String]) async throws -> String {
     var command = Command(executable, arguments)

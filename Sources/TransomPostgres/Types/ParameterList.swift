@@ -41,6 +41,22 @@ package struct ParameterList: Equatable, Sendable {
     offsets.removeAll(keepingCapacity: true)
   }
 
+  /// Appends a parameter of another list.
+  package mutating func append(_ other: ParameterList, at index: Int) {
+    guard let range = other.range(at: index) else { return appendNull() }
+    append(other.bytes[range])
+  }
+
+  /// Where a parameter's text stands in `bytes`, without its NUL; nil is NULL.
+  package func range(at index: Int) -> Range<Int>? {
+    let start = Int(offsets[index])
+    guard start >= 0 else { return nil }
+    // Texts stand in order, so that this one ends before the next one that is not NULL.
+    var next = index + 1
+    while next < offsets.count, offsets[next] < 0 { next += 1 }
+    return start..<(next < offsets.count ? Int(offsets[next]) : bytes.count) - 1
+  }
+
   /// A parameter's text; nil is NULL. For tests and messages.
   package func text(at index: Int) -> String? {
     let offset = Int(offsets[index])

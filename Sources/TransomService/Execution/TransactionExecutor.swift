@@ -191,7 +191,7 @@ package actor TransactionExecutor: EventLoopActor {
 
   private nonisolated func shouldReplay(_ outcome: PlanStateMachine.Outcome, _ job: Job) -> Bool {
     switch outcome {
-    case .rolledBack(let failure): job.mayReplay && failure.error.isConflict
+    case .rolledBack(let failure): job.mayReplay && failure.error?.isConflict == true
     case .commitRefused(let error): job.mayReplay && error.isConflict
     case .committed, .dryRunRolledBack, .rolledBackSilently: false
     }
@@ -200,7 +200,7 @@ package actor TransactionExecutor: EventLoopActor {
   /// Whether the statements are to be prepared anew, and everything is to be run again.
   private nonisolated func hasStaleStatement(_ ending: TransactionRun.Ending, _ job: Job) -> Bool {
     guard case .finished(.rolledBack(let failure)) = ending else { return false }
-    return failure.error.isStaleStatement && !job.hasRenewedStatements
+    return failure.error?.isStaleStatement == true && !job.hasRenewedStatements
       && job.interruption.reason == nil
   }
 
@@ -244,8 +244,13 @@ package actor TransactionExecutor: EventLoopActor {
     _ failure: PlanStateMachine.Failure, _ job: Job
   ) -> ServiceError {
     let pointer = failure.step.flatMap(job.plan.pointer(of:))
-    return cancelled(failure.error, at: pointer, job)
-      ?? .statementFailed(pointer: pointer, failure.error)
+    if let error = failure.error, let cause = cancelled(error, at: pointer, job) { return cause }
+    if failure.cause == .interruption {
+      return job.receivedTooMuch
+        ? .resultTooLarge(pointer: pointer, limit: limits.response)
+        : .timedOut(pointer: pointer, milliseconds: job.timeout.milliseconds, started: true)
+    }
+    return ServiceError(failure, at: pointer)
   }
 
   /// Why a command was cancelled; nil if it was not, or not by us.

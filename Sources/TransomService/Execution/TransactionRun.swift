@@ -91,7 +91,7 @@ struct TransactionRun: ~Copyable {
     do throws(ConnectionError) {
       connection.limitReceiving(to: responseLimit)
       isDeallocating = try connection.enqueueDeallocations()
-      try send(machine.first, on: connection)
+      try send(machine.first, nil, on: connection)
       return try advance(&writer, on: connection)
     } catch {
       return .ended(ending(after: error))
@@ -122,20 +122,42 @@ struct TransactionRun: ~Copyable {
       case .skipped where isDeallocating: continue
       case .result(let result):
         writer.trustsJSON = connection.sendsCheckedTexts
-        write(machine.succeeded(tagIsCommit: result.isCommit), result, &writer)
+        let effect = machine.succeeded(tagIsCommit: result.isCommit, rowCount: result.affectedRows)
+        write(effect, result, &writer)
       case .failed(let error): machine.failed(error)
       case .skipped: machine.skipped()
       case .synced:
-        switch machine.synced(mayRecover: mayRecover(after: machine.currentFailure, connection)) {
-        case .finished(let outcome): return .ended(.finished(outcome))
-        case .rollback: try send(.rollback, on: connection)
-        case .recover(let pipeline, let failure, let depth):
-          writer.failGroup(depth: depth, problem: problem(failure))
-          try send(pipeline, on: connection)
-        }
+        if let outcome = try proceed(&writer, on: connection) { return .ended(.finished(outcome)) }
       }
     }
     return .waiting(for: connection.awaited)
+  }
+
+  /// Sends what comes after a sync; tells the outcome if that is nothing.
+  private mutating func proceed(
+    _ writer: inout ResultWriter, on connection: isolated PostgresConnection
+  ) throws(ConnectionError) -> PlanStateMachine.Outcome? {
+    while true {
+      let next = machine.synced(
+        mayRecover: mayRecover(after: machine.currentFailure, connection),
+        mayProceed: interruption.reason == nil && !connection.receivedTooMuch)
+      let pipeline: PlanStateMachine.Pipeline
+      switch next {
+      case .finished(let outcome): return outcome
+      case .rollback: pipeline = .rollback
+      case .proceed(let sending): pipeline = sending
+      case .recover(let sending, let failure, let depth):
+        writer.failGroup(depth: depth, problem: problem(failure))
+        pipeline = sending
+      }
+      switch resolve(pipeline, writer) {
+      case .success(let parameters):
+        try send(pipeline, parameters, on: connection)
+        return nil
+      case .failure(let error):
+        machine.referenceFailed(error.reason)
+      }
+    }
   }
 
   private func ending(after error: ConnectionError) -> Ending {
@@ -151,28 +173,43 @@ struct TransactionRun: ~Copyable {
   ) -> Bool {
     guard let failure else { return true }
     return interruption.reason == nil && !connection.receivedTooMuch
-      && !(replaysConflicts && failure.error.isConflict)
-      && !(renewsStatements && failure.error.isStaleStatement)
+      && !(replaysConflicts && failure.error?.isConflict == true)
+      && !(renewsStatements && failure.error?.isStaleStatement == true)
   }
 
   private func problem(_ failure: PlanStateMachine.Failure) -> Problem {
-    ServiceError.statementFailed(
-      pointer: failure.step.flatMap(plan.pointer(of:)), failure.error
-    ).problem
+    ServiceError(failure, at: failure.step.flatMap(plan.pointer(of:))).problem
   }
 
   // MARK: Commands
 
+  /// The parameters of the statement that a pipeline begins with, if it refers to results.
+  private func resolve(
+    _ pipeline: PlanStateMachine.Pipeline, _ writer: borrowing ResultWriter
+  ) -> Result<ParameterList?, UnresolvedReference> {
+    guard plan.hasReferences, case .run(let steps) = pipeline,
+      case .statement(let index) = plan.steps[steps.lowerBound],
+      !plan.statements[index].references.isEmpty
+    else { return .success(nil) }
+    do {
+      return .success(try ReferenceResolver(plan).parameters(of: index, from: writer))
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  /// `resolved` are the parameters of the first statement, in place of those of the plan.
   private func send(
-    _ pipeline: PlanStateMachine.Pipeline, on connection: isolated PostgresConnection
+    _ pipeline: PlanStateMachine.Pipeline, _ resolved: ParameterList?,
+    on connection: isolated PostgresConnection
   ) throws(ConnectionError) {
     switch pipeline {
     case .run(let steps):
-      try enqueue(steps, on: connection)
+      try enqueue(steps, resolved, on: connection)
     case .recover(let group, let steps):
       try connection.enqueueUnnamed(plan.rollbackSQL(of: group))
       try connection.enqueueUnnamed(plan.sql(of: .release(group: group)))
-      try enqueue(steps, on: connection)
+      try enqueue(steps, nil, on: connection)
     case .rollback:
       try connection.enqueueUnnamed("ROLLBACK")
     }
@@ -180,9 +217,19 @@ struct TransactionRun: ~Copyable {
   }
 
   private func enqueue(
-    _ steps: Range<Int>, on connection: isolated PostgresConnection
+    _ steps: Range<Int>, _ resolved: ParameterList?, on connection: isolated PostgresConnection
   ) throws(ConnectionError) {
-    for index in steps {
+    var left = steps
+    if let resolved, case .statement(let index) = plan.steps[steps.lowerBound] {
+      let statement = plan.statements[index]
+      let runs = statement.runs ?? 1
+      for run in 0..<runs {
+        let own = statement.parameters(ofRun: run).count
+        try connection.enqueue(statement.sql, resolved, run * own..<(run + 1) * own)
+      }
+      left = left.dropFirst(runs)
+    }
+    for index in left {
       let step = plan.steps[index]
       if plan.isImplicit, step == .end { continue }
       if step.isTransactionControl {
@@ -203,24 +250,35 @@ struct TransactionRun: ~Copyable {
     case .none: break
     case .groupBegan: writer.beginGroup()
     case .groupReleased: writer.endGroup()
-    case .result(let index): write(result, id: plan.statements[index].id, &writer)
+    case .result(let index):
+      begin(result, rowCount: result.affectedRows, index, &writer)
+      writeRows(result, &writer)
+      end(index, &writer)
+    case .run(let index, let isFirst, let isLast, let rowCount):
+      if isFirst { begin(result, rowCount: rowCount, index, &writer) }
+      writeRows(result, &writer)
+      guard isLast else { return }
+      writer.replaceRowCount(with: rowCount)
+      end(index, &writer)
     }
   }
 
-  private func write(
-    _ result: borrowing PGResultHandle, id: String?, _ writer: inout ResultWriter
+  private func begin(
+    _ result: borrowing PGResultHandle, rowCount: Int, _ index: Int, _ writer: inout ResultWriter
   ) {
-    writer.beginStatement(id: id, command: result.command, rowCount: result.affectedRows)
-    guard result.returnsRows else {
-      writer.endStatement()
-      return
-    }
-    let columns = result.columnCount
-    for column in 0..<columns {
+    writer.beginStatement(
+      id: plan.statements[index].id, command: result.command, rowCount: rowCount)
+    guard result.returnsRows else { return }
+    for column in 0..<result.columnCount {
       writer.column(
         name: result.columnName(column), type: types[result.columnType(column).rawValue])
     }
     writer.beginRows()
+  }
+
+  private func writeRows(_ result: borrowing PGResultHandle, _ writer: inout ResultWriter) {
+    guard result.returnsRows else { return }
+    let columns = result.columnCount
     for row in 0..<result.rowCount {
       writer.beginRow()
       for column in 0..<columns {
@@ -233,6 +291,10 @@ struct TransactionRun: ~Copyable {
       }
       writer.endRow()
     }
+  }
+
+  private func end(_ index: Int, _ writer: inout ResultWriter) {
     writer.endStatement()
+    if plan.hasReferences, plan.statements[index].id != nil { writer.keepLastResult(as: index) }
   }
 }

@@ -36,6 +36,36 @@ package struct JSONPointer: Hashable, Sendable, CustomStringConvertible {
   }
 }
 
+extension JSONPointer {
+  /// The tokens of a pointer that somebody wrote, without its escapes; nil if it is none.
+  static func tokens(of text: String) -> [String]? {
+    guard !text.isEmpty else { return [] }
+    guard text.utf8.first == UInt8(ascii: "/") else { return nil }
+    var tokens: [String] = []
+    for token in text.utf8.dropFirst().split(
+      separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+    {
+      var octets: [UInt8] = []
+      var isEscape = false
+      for octet in token {
+        switch (isEscape, octet) {
+        case (true, UInt8(ascii: "0")): octets.append(UInt8(ascii: "~"))
+        case (true, UInt8(ascii: "1")): octets.append(UInt8(ascii: "/"))
+        case (true, _): return nil
+        case (false, UInt8(ascii: "~")):
+          isEscape = true
+          continue
+        case (false, _): octets.append(octet)
+        }
+        isEscape = false
+      }
+      guard !isEscape else { return nil }
+      tokens.append(String(decoding: octets, as: UTF8.self))
+    }
+    return tokens
+  }
+}
+
 extension JSONPointer: ExpressibleByStringLiteral {
   /// Takes a pointer that is already written as one.
   package init(stringLiteral value: String) {

@@ -12,6 +12,9 @@ package import TransomPostgres
 /// An implicit transaction has no COMMIT: the sync commits, and if a command fails the server has rolled everything
 /// back by then. An error of the commit itself, such as a deferred constraint's, comes after all answers, before `synced`.
 ///
+/// Where a statement needs an earlier result, or its own is expected to be of some size, the plan is cut, and the next
+/// pipeline goes out when the one before has been answered.
+///
 /// Rules:
 /// 1. A command is answered in the order in which it was sent, by `succeeded`, `failed` or `skipped`; `synced`
 ///    ends each pipeline and tells what to do next.
@@ -31,12 +34,16 @@ package struct PlanStateMachine: Sendable {
     case none
     /// A statement's result is to be written.
     case result(statement: Int)
+    /// One run's share of a batch's result; `rowCount` is that of all runs so far.
+    case run(statement: Int, isFirst: Bool, isLast: Bool, rowCount: Int)
     case groupBegan(Int)
     case groupReleased(Int)
   }
 
   /// What to do after a sync.
   package enum Next: Equatable, Sendable {
+    /// All was well so far: send the next pipeline.
+    case proceed(Pipeline)
     /// The group was undone on the server's side: say so in the answer; then send the pipeline.
     case recover(Pipeline, failed: Failure, depth: Int)
     case rollback
@@ -45,17 +52,36 @@ package struct PlanStateMachine: Sendable {
 
   /// A class, because an error has many fields and hardly any transaction has an error: what may hold one stays small.
   package final class Failure: Equatable, Sendable {
+    package enum Cause: Equatable, Sendable {
+      case server(ServerError)
+      /// The statement found another number of rows than was expected.
+      case expectation(TransactionRequest.Expectation, rowCount: Int)
+      /// A reference leads to nothing; in words.
+      case reference(String)
+      /// There is nothing to go on for: the time is over, or nobody waits any more.
+      case interruption
+    }
+
     /// The step that failed; nil for a command of ours that undoes a group.
     package let step: TransactionPlan.Step?
-    package let error: ServerError
+    package let cause: Cause
 
-    package init(step: TransactionPlan.Step?, error: ServerError) {
+    package init(step: TransactionPlan.Step?, _ cause: Cause) {
       self.step = step
-      self.error = error
+      self.cause = cause
+    }
+
+    package convenience init(step: TransactionPlan.Step?, error: ServerError) {
+      self.init(step: step, .server(error))
+    }
+
+    /// What the server said, if it was the server.
+    package var error: ServerError? {
+      if case .server(let error) = cause { error } else { nil }
     }
 
     package static func == (a: Failure, b: Failure) -> Bool {
-      a.step == b.step && a.error == b.error
+      a.step == b.step && a.cause == b.cause
     }
   }
 
@@ -84,17 +110,19 @@ package struct PlanStateMachine: Sendable {
   /// How many commands of the pipeline have been answered.
   private var answered = 0
   private var failure: Failure?
+  /// The rows of a batch's runs so far.
+  private var rowCount = 0
   /// The failure that the rollback under way is for.
   private var fatal: Failure?
   private var ended: Outcome?
 
   package init(_ plan: TransactionPlan) {
     self.plan = plan
-    pipeline = .run(plan.steps.indices)
+    pipeline = .run(plan.pipeline(from: 0))
   }
 
   /// The pipeline to send, at first.
-  package var first: Pipeline { .run(plan.steps.indices) }
+  package var first: Pipeline { .run(plan.pipeline(from: 0)) }
 
   /// The failure that has been reported and not been dealt with.
   package var currentFailure: Failure? { failure ?? fatal }
@@ -102,7 +130,7 @@ package struct PlanStateMachine: Sendable {
   /// What is stored if the connection is lost now.
   package var fateIfLost: Fate {
     if let ended { return .ended(ended) }
-    guard pipeline != .rollback, !plan.isDryRun, !plan.isReadOnly else { return .notStored }
+    guard sentEnd == plan.steps.count, !plan.isDryRun, !plan.isReadOnly else { return .notStored }
     guard let failure else { return .unknown }
     // The server skips what stands behind an error. One at COMMIT may come from after it was carried out.
     return failure.step == .end ? .unknown : .notStored
@@ -110,19 +138,37 @@ package struct PlanStateMachine: Sendable {
 
   // MARK: Answers
 
-  /// A command succeeded. `tag` matters for COMMIT only.
-  package mutating func succeeded(tagIsCommit: Bool) -> Effect {
+  /// A command succeeded. Its tag matters for COMMIT only, and the number of rows that it counts for statements.
+  package mutating func succeeded(tagIsCommit: Bool, rowCount: Int = 0) -> Effect {
     defer { answered += 1 }
     guard let step = step(at: answered) else { return .none }
     switch step {
     case .begin, .snapshot, .role, .setting: return .none
-    case .statement(let index): return .result(statement: index)
+    case .statement(let index): return statementSucceeded(index, run: 0, rowCount)
+    case .rerun(let index, let run): return statementSucceeded(index, run: run, rowCount)
     case .savepoint(let group): return .groupBegan(group)
     case .release(let group): return .groupReleased(group)
     case .end:
       ended = plan.isDryRun ? .dryRunRolledBack : tagIsCommit ? .committed : .rolledBackSilently
       return .none
     }
+  }
+
+  private mutating func statementSucceeded(_ index: Int, run: Int, _ rows: Int) -> Effect {
+    let statement = plan.statements[index]
+    rowCount = run == 0 ? rows : rowCount + rows
+    let isLast = run + 1 == statement.runs ?? 1
+    if isLast, let expectation = statement.expectation, !expectation.isMet(by: rowCount) {
+      failure = Failure(step: .statement(index), .expectation(expectation, rowCount: rowCount))
+      return .none
+    }
+    guard statement.runs != nil else { return .result(statement: index) }
+    return .run(statement: index, isFirst: run == 0, isLast: isLast, rowCount: rowCount)
+  }
+
+  /// The statement that the pipeline to be sent begins with refers to nothing: instead of being sent, the pipeline ends.
+  package mutating func referenceFailed(_ reason: String) {
+    failure = Failure(step: step(at: 0), .reference(reason))
   }
 
   package mutating func failed(_ error: ServerError) {
@@ -134,29 +180,40 @@ package struct PlanStateMachine: Sendable {
 
   /// A pipeline has ended. Unless `mayRecover`, a failure undoes everything, whatever the groups say: because
   /// the time is over, or because the whole transaction will be run again.
-  package mutating func synced(mayRecover: Bool = true) -> Next {
+  ///
+  /// Unless `mayProceed`, nothing is sent but what undoes everything.
+  package mutating func synced(mayRecover: Bool = true, mayProceed: Bool = true) -> Next {
     if let ended { return .finished(ended) }
     if let fatal { return .finished(.rolledBack(fatal)) }
     if plan.isImplicit, failure == nil {
       ended = .committed
       return .finished(.committed)
     }
+    if failure == nil, let next = sentEnd, next < plan.steps.count {
+      guard mayProceed else { return undo(Failure(step: nil, .interruption)) }
+      begin(.run(plan.pipeline(from: next)))
+      return .proceed(pipeline)
+    }
     guard let failure = exchange(&failure, with: nil) else {
       // Every pipeline but a rollback holds the end, which is answered or skipped after a failure.
       return .finished(.rolledBackSilently)
     }
     if failure.step == .end {
-      return .finished(plan.isDryRun ? .rolledBack(failure) : .commitRefused(failure.error))
+      guard !plan.isDryRun, let error = failure.error else {
+        return .finished(.rolledBack(failure))
+      }
+      return .finished(.commitRefused(error))
     }
     guard !plan.isImplicit else { return .finished(.rolledBack(failure)) }
-    guard mayRecover, let group = groupToRecover(failure) else {
-      fatal = failure
-      begin(.rollback)
-      return .rollback
-    }
-    let next = plan.groups[group].next..<plan.steps.count
-    begin(.recover(group: group, then: next))
+    guard mayRecover, let group = groupToRecover(failure) else { return undo(failure) }
+    begin(.recover(group: group, then: plan.recovery(from: plan.groups[group].next)))
     return .recover(pipeline, failed: failure, depth: plan.groups[group].depth)
+  }
+
+  private mutating func undo(_ failure: Failure) -> Next {
+    fatal = failure
+    begin(.rollback)
+    return .rollback
   }
 
   // MARK: How it works
@@ -164,6 +221,14 @@ package struct PlanStateMachine: Sendable {
   private mutating func begin(_ next: Pipeline) {
     pipeline = next
     answered = 0
+  }
+
+  /// The step behind the last one of the pipeline; nil if the pipeline undoes everything.
+  private var sentEnd: Int? {
+    switch pipeline {
+    case .run(let steps), .recover(_, let steps): steps.upperBound
+    case .rollback: nil
+    }
   }
 
   /// The step whose answer is number `index` of the pipeline; nil for commands that undo.

@@ -13,6 +13,8 @@ package final class TransactionPlan: Sendable {
     case role
     case setting(Int)
     case statement(Int)
+    /// A batch's statement once more, for the run of this number: the first run, 0, is `statement`.
+    case rerun(Int, run: Int)
     case savepoint(group: Int)
     case release(group: Int)
     /// COMMIT, or ROLLBACK of a dry run; in an implicit transaction the sync.
@@ -22,7 +24,7 @@ package final class TransactionPlan: Sendable {
     package var isTransactionControl: Bool {
       switch self {
       case .begin, .savepoint, .release, .end: true
-      case .snapshot, .role, .setting, .statement: false
+      case .snapshot, .role, .setting, .statement, .rerun: false
       }
     }
   }
@@ -46,12 +48,28 @@ package final class TransactionPlan: Sendable {
     package var place: Place
     package var id: String?
     package var sql: String
+    /// Of all its runs.
     package var parameters: Range<Int>
+    /// Nil if it is no batch.
+    package var runs: Int?
+    package var references: [TransactionRequest.Reference]
+    package var expectation: TransactionRequest.Expectation?
+
+    /// The parameters of the run of this number.
+    package func parameters(ofRun run: Int) -> Range<Int> {
+      let count = parameters.count / (runs ?? 1)
+      let first = parameters.lowerBound + run * count
+      return first..<first + count
+    }
   }
 
   package let steps: [Step]
   package let statements: [Statement]
   package let groups: [Group]
+  /// Where the client has to look at what came back before it can go on: the first steps of pipelines, in order.
+  private let cuts: [Int]
+  /// The statements that others may refer to, by their id.
+  private let referable: [String: Int]
   /// The parameters of the statements, the role and the settings.
   package let parameters: ParameterList
   package let isDryRun: Bool
@@ -75,8 +93,39 @@ package final class TransactionPlan: Sendable {
     steps = outline.steps
     statements = outline.statements
     groups = outline.groups
+    cuts = outline.cuts
     parameters = outline.parameters
+    referable = outline.referable
   }
+
+  /// The steps that go out together from this one on: up to where a result has to be looked at.
+  package func pipeline(from start: Int) -> Range<Int> {
+    var (low, high) = (0, cuts.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if cuts[middle] <= start { low = middle + 1 } else { high = middle }
+    }
+    return start..<(low < cuts.count ? cuts[low] : steps.count)
+  }
+
+  /// The steps that go out with the commands that undo a group, `start` being the step behind it: none if that one needs
+  /// a result, which is looked for when the group is undone.
+  package func recovery(from start: Int) -> Range<Int> {
+    needsResult(start) ? start..<start : pipeline(from: start)
+  }
+
+  private func needsResult(_ index: Int) -> Bool {
+    guard case .statement(let number) = steps[index] else { return false }
+    return !statements[number].references.isEmpty
+  }
+
+  /// The statement before number `index` that has this id; nil if there is none, or if nobody refers to any.
+  package func statement(withID id: String, before index: Int) -> Int? {
+    referable[id].flatMap { $0 < index ? $0 : nil }
+  }
+
+  /// Whether any statement's result may be referred to.
+  package var hasReferences: Bool { !referable.isEmpty }
 
   // MARK: SQL
 
@@ -88,7 +137,7 @@ package final class TransactionPlan: Sendable {
     // As functions with parameters, not as SET: one prepared statement for all, and nothing to quote.
     case .role: "select set_config('role', $1, true)"
     case .setting: "select set_config($1, $2, true)"
-    case .statement(let index): statements[index].sql
+    case .statement(let index), .rerun(let index, _): statements[index].sql
     case .savepoint(let group): Self.savepoints[groups[group].depth - 1].begin
     case .release(let group): Self.savepoints[groups[group].depth - 1].release
     case .end: isDryRun ? "ROLLBACK" : "COMMIT"
@@ -103,7 +152,8 @@ package final class TransactionPlan: Sendable {
   /// A step's parameters, in `parameters`.
   package func parameters(of step: Step) -> Range<Int> {
     switch step {
-    case .statement(let index): return statements[index].parameters
+    case .statement(let index): return statements[index].parameters(ofRun: 0)
+    case .rerun(let index, let run): return statements[index].parameters(ofRun: run)
     case .role: return ownParameters..<ownParameters + 1
     case .setting(let index):
       let last = parameters.count - 2 * (settingNames.count - 1 - index)
@@ -135,7 +185,7 @@ package final class TransactionPlan: Sendable {
   package func group(of step: Step) -> Int? {
     switch step {
     case .begin, .snapshot, .role, .setting, .end: nil
-    case .statement(let index): statements[index].place.group
+    case .statement(let index), .rerun(let index, _): statements[index].place.group
     case .savepoint(let group): groups[group].place.group
     case .release(let group): group
     }
@@ -149,6 +199,7 @@ package final class TransactionPlan: Sendable {
     case .setting(let index):
       JSONPointer().appending("settings").appending(settingNames[index]).description
     case .statement(let index): pointer(of: statements[index].place)
+    case .rerun(let index, let run): pointer(of: statements[index].place) + "/batch/\(run)"
     case .savepoint(let group), .release(let group): pointer(of: groups[group].place)
     }
   }
@@ -164,7 +215,10 @@ private struct Outline {
   var steps: [TransactionPlan.Step] = []
   var statements: [TransactionPlan.Statement] = []
   var groups: [TransactionPlan.Group] = []
+  var cuts: [Int] = []
+  var referable: [String: Int] = [:]
   var parameters: ParameterList
+  private var hasReferences = false
 
   init(_ request: TransactionRequest, isImplicit: Bool) {
     parameters = request.parameters
@@ -184,6 +238,10 @@ private struct Outline {
     }
     append(request.items, in: nil, depth: 0)
     steps.append(.end)
+    guard hasReferences else { return }
+    for (index, statement) in statements.enumerated() {
+      if let id = statement.id { referable[id] = index }
+    }
   }
 
   private mutating func append(_ items: [TransactionRequest.Item], in group: Int?, depth: Int) {
@@ -191,11 +249,7 @@ private struct Outline {
       let place = TransactionPlan.Place(group: group, index: index)
       switch item {
       case .statement(let statement):
-        steps.append(.statement(statements.count))
-        statements.append(
-          TransactionPlan.Statement(
-            place: place, id: statement.id, sql: statement.sql.text,
-            parameters: statement.parameters))
+        append(statement, at: place)
       case .group(let nested):
         let number = groups.count
         steps.append(.savepoint(group: number))
@@ -210,16 +264,42 @@ private struct Outline {
   }
 }
 
+extension Outline {
+  private mutating func append(
+    _ statement: TransactionRequest.Statement, at place: TransactionPlan.Place
+  ) {
+    let number = statements.count
+    if !statement.references.isEmpty {
+      hasReferences = true
+      cut()
+    }
+    steps.append(.statement(number))
+    for run in 1..<max(1, statement.runs ?? 1) { steps.append(.rerun(number, run: run)) }
+    if statement.expectation != nil { cut() }
+    statements.append(
+      TransactionPlan.Statement(
+        place: place, id: statement.id, sql: statement.sql.text, parameters: statement.parameters,
+        runs: statement.runs, references: statement.references,
+        expectation: statement.expectation))
+  }
+
+  /// What comes next waits for what came before.
+  private mutating func cut() {
+    if !steps.isEmpty, cuts.last != steps.count { cuts.append(steps.count) }
+  }
+}
+
 extension TransactionRequest {
   /// Whether the transaction is no other without BEGIN and COMMIT: no property of its own, no savepoint, and at least
-  /// one statement, all of which only read and change rows.
+  /// one statement, all of which only read and change rows, and of whose results nothing depends.
   fileprivate var mayRunImplicitly: Bool {
     guard isolation == nil, !readOnly, !deferrable, !dryRun, role == nil, settings.isEmpty,
       !items.isEmpty
     else { return false }
     return items.allSatisfy { item in
       switch item {
-      case .statement(let statement): statement.sql.isQuery
+      case .statement(let statement):
+        statement.sql.isQuery && statement.references.isEmpty && statement.expectation == nil
       case .group: false
       }
     }

@@ -6,6 +6,8 @@ internal import TransomPostgres
 /// - `statements` is required, and may be empty: an empty transaction. So may a group be.
 /// - null is no value of any field; a field that has none is left out.
 /// - `settings` takes numbers and booleans as their text.
+/// - A reference may stand in for a parameter that is not given, at the end of `params`; one that is given must be null.
+/// - A batch has one run at least, and the same number of parameters in each.
 /// - An array among the parameters is passed on as JSON text, as an object is.
 package struct RequestDecoder {
   /// How deep groups may stand inside one another.
@@ -15,8 +17,8 @@ package struct RequestDecoder {
   /// The wire protocol counts a statement's parameters in 16 bits.
   package static let maximumParameters = 65_535
 
-  private var request = TransactionRequest()
-  private var ids: Set<String> = []
+  var request = TransactionRequest()
+  var ids: Set<String> = []
 
   /// Decodes one body.
   package static func decode(
@@ -65,6 +67,7 @@ package struct RequestDecoder {
     case .rowFormat:
       request.rowFormat = try json.choice(value, of: TransactionRequest.RowFormat.self)
     case .statements: request.items = try items(value, json, depth: 0)
+    case .onCommit: try refuseHooks(value, json)
     }
   }
 
@@ -94,7 +97,7 @@ package struct RequestDecoder {
     return settings
   }
 
-  private func unknownField(
+  func unknownField(
     _ key: JSONNode, _ json: borrowing JSONReader, allowed: String
   ) -> RequestError {
     json.error(.unknownField, at: key, "there is no such field; \(allowed)")
@@ -145,120 +148,25 @@ extension RequestDecoder {
     }
   }
 
-  private mutating func statement(
-    _ sql: JSONNode, _ fields: ItemFields, _ json: borrowing JSONReader
-  ) throws(RequestError) -> TransactionRequest.Statement {
-    if let misplaced = fields.onError {
-      throw unknownField(misplaced, json, allowed: ItemFields.allowed)
-    }
-    return TransactionRequest.Statement(
-      id: try fields.id.map { node throws(RequestError) in try id(node, json) },
-      sql: try sqlText(sql, json),
-      parameters: try parameters(fields.params, json))
-  }
-
   private mutating func group(
     _ savepoint: JSONNode, _ fields: ItemFields, _ json: borrowing JSONReader, depth: Int
   ) throws(RequestError) -> TransactionRequest.Group {
-    if let misplaced = fields.params ?? fields.id {
+    if let misplaced = fields.params ?? fields.batch ?? fields.refs ?? fields.expect ?? fields.id {
       throw unknownField(misplaced, json, allowed: ItemFields.allowed)
     }
     var group = TransactionRequest.Group(items: [])
     if let onError = fields.onError {
       group.onError = try json.choice(onError, of: TransactionRequest.OnError.self)
     }
+    if let hooks = fields.onCommit { try refuseHooks(hooks, json) }
     group.items = try items(savepoint, json, depth: depth + 1)
     return group
   }
 
-  private mutating func id(
-    _ node: JSONNode, _ json: borrowing JSONReader
-  ) throws(RequestError) -> String {
-    try json.expect(.string, node)
-    let id = json.string(node)
-    guard ids.insert(id).inserted else {
-      throw json.error(.invalidRequest, at: node, "another statement has this id")
-    }
-    return id
-  }
-
-  private func sqlText(
-    _ node: JSONNode, _ json: borrowing JSONReader
-  ) throws(RequestError) -> SQLText {
-    try json.expect(.string, node)
-    guard !json.holdsNUL(node) else {
-      throw json.error(.invalidRequest, at: node, "must not hold U+0000")
-    }
-    do {
-      return try SQLText(json.string(node))
-    } catch {
-      switch error {
-      case .transactionControl:
-        throw json.error(.transactionControl, at: node, error.detail)
-      case .clientCopy:
-        throw json.error(.copyNotSupported, at: node, error.detail)
-      }
-    }
-  }
-
-  private mutating func parameters(
-    _ list: JSONNode?, _ json: borrowing JSONReader
-  ) throws(RequestError) -> Range<Int> {
-    let first = request.parameters.count
-    guard let list else { return first..<first }
+  /// Hooks after the commit: there is nothing yet that would call them.
+  private func refuseHooks(_ list: JSONNode, _ json: borrowing JSONReader) throws(RequestError) {
     try json.expect(.array, list)
-    let count = json.count(of: list)
-    guard count <= Self.maximumParameters else {
-      throw json.error(
-        .invalidParameter, at: list,
-        "a statement has at most \(Self.maximumParameters) parameters, not \(count)")
-    }
-    if first == 0 { request.parameters.reserveCapacity(parameters: 16, octets: 240) }
-    var children = json.children(of: list)
-    while let value = json.next(&children) {
-      guard json.kind(of: value) != .null else {
-        request.parameters.appendNull()
-        continue
-      }
-      guard !json.holdsNUL(value) else {
-        throw json.error(
-          .invalidParameter, at: value, "PostgreSQL's text cannot hold U+0000")
-      }
-      request.parameters.append { $0.append(copying: json.span(value)) }
-    }
-    return first..<request.parameters.count
-  }
-}
-
-/// The values of an item's fields, as far as they occurred.
-private struct ItemFields {
-  static let allowed =
-    "a statement has sql, params, id; a group has savepoint, on_error"
-
-  var sql: JSONNode?
-  var params: JSONNode?
-  var id: JSONNode?
-  var savepoint: JSONNode?
-  var onError: JSONNode?
-
-  subscript(field: ItemField) -> JSONNode? {
-    get {
-      switch field {
-      case .sql: sql
-      case .params: params
-      case .id: id
-      case .savepoint: savepoint
-      case .onError: onError
-      }
-    }
-    set {
-      switch field {
-      case .sql: sql = newValue
-      case .params: params = newValue
-      case .id: id = newValue
-      case .savepoint: savepoint = newValue
-      case .onError: onError = newValue
-      }
-    }
+    guard json.count(of: list) > 0 else { return }
+    throw json.error(.webhooksNotInstalled, at: list, "no webhooks are installed in this service")
   }
 }

@@ -9,6 +9,7 @@ package struct RequestError: Error, Equatable, Sendable {
     case transactionControl = "transaction-control"
     case copyNotSupported = "copy-not-supported"
     case invalidParameter = "invalid-parameter"
+    case webhooksNotInstalled = "webhooks-not-installed"
   }
 
   package var code: Code
@@ -27,7 +28,7 @@ package struct RequestError: Error, Equatable, Sendable {
   package var status: Int {
     switch code {
     case .malformedJSON, .invalidRequest, .unknownField, .tooDeep: 400
-    case .transactionControl, .copyNotSupported, .invalidParameter: 422
+    case .transactionControl, .copyNotSupported, .invalidParameter, .webhooksNotInstalled: 422
     }
   }
 }

@@ -19,18 +19,26 @@ extension RequestField {
 
 enum DocumentField: Int, RequestField {
   case database, isolation, readOnly, deferrable, dryRun, timeout, maxAttempts, role, settings
-  case rowFormat, statements
+  case rowFormat, statements, onCommit
 
   static let names: [StaticString] = [
     "database", "isolation", "read_only", "deferrable", "dry_run", "timeout_ms", "max_attempts",
-    "role", "settings", "row_format", "statements",
+    "role", "settings", "row_format", "statements", "on_commit",
   ]
 }
 
 enum ItemField: Int, RequestField {
-  case sql, params, id, savepoint, onError
+  case sql, params, batch, refs, expect, id, savepoint, onError, onCommit
 
-  static let names: [StaticString] = ["sql", "params", "id", "savepoint", "on_error"]
+  static let names: [StaticString] = [
+    "sql", "params", "batch", "refs", "expect", "id", "savepoint", "on_error", "on_commit",
+  ]
+}
+
+enum ExpectationField: Int, RequestField {
+  case rowCount, min, max
+
+  static let names: [StaticString] = ["row_count", "min", "max"]
 }
 
 /// Values of the types that fields have, and the errors of those that are of another.

@@ -63,7 +63,7 @@ extension SQLScanner {
     switch next() {
     case .open: return false
     case .word(let following): return !word(following, is: "as")
-    case .string, .close, .dot, .other, .end: return true
+    case .string, .parameter, .close, .dot, .other, .end: return true
     }
   }
 
@@ -100,7 +100,7 @@ extension SQLScanner {
         return next() == .string
       case .end:
         return false
-      case .word, .string, .dot, .other:
+      case .word, .string, .parameter, .dot, .other:
         break
       }
       previous = token

@@ -24,6 +24,8 @@ struct SQLScanner: ~Escapable {
     case word(Range<Int>)
     /// A character string of any form.
     case string
+    /// `$n`.
+    case parameter(Int)
     case open
     case close
     case dot
@@ -53,7 +55,7 @@ struct SQLScanner: ~Escapable {
       skipQuotedName()
       return .other
     case UInt8(ascii: "$"):
-      return skipDollarQuoted() ? .string : .other
+      return parameter() ?? (skipDollarQuoted() ? .string : .other)
     case let first where Self.beginsWord(first):
       return prefixedLiteral() ?? word()
     default:
@@ -228,6 +230,22 @@ extension SQLScanner {
       guard byte(at: position) == UInt8(ascii: "\"") else { return }
       position += 1
     }
+  }
+
+  /// Higher numbers, of which the protocol has none, count as this one.
+  static let maximumParameter = 100_000
+
+  /// `$` and digits; nil if there are none.
+  private mutating func parameter() -> Token? {
+    var index = position + 1
+    var number = 0
+    while Self.isDigit(byte(at: index)) {
+      number = min(number * 10 + Int(sql[index] - 0x30), Self.maximumParameter)
+      index += 1
+    }
+    guard index > position + 1 else { return nil }
+    position = index
+    return .parameter(number)
   }
 
   /// Skips `$tag$ … $tag$`; false, one octet further, if no such quote begins here.

@@ -56,13 +56,40 @@ extension TransactionRequest {
     /// Names its result; unique in the request.
     package var id: String?
     package var sql: SQLText
-    /// Its parameters in the request's `parameters`.
+    /// Its parameters in the request's `parameters`; of a batch, those of all runs.
     package var parameters: Range<Int>
+    /// How often it runs if it is a batch, each time with as many of its parameters.
+    package var runs: Int?
+    package var references: [Reference] = []
+    package var expectation: Expectation?
 
     package init(id: String? = nil, sql: SQLText, parameters: Range<Int>) {
       self.id = id
       self.sql = sql
       self.parameters = parameters
+    }
+  }
+
+  /// One of `refs`: a parameter whose value is found in the result of an earlier statement.
+  package struct Reference: Equatable, Sendable {
+    /// Counted from 0.
+    package var parameter: Int
+    /// The statement whose result is meant.
+    package var id: String
+    /// Where in its result, as it stands in the answer.
+    package var tokens: [String]
+    /// The pointer as it was given.
+    package var text: String
+  }
+
+  /// How many rows a statement must have inserted, changed, deleted or returned.
+  package struct Expectation: Equatable, Sendable {
+    package var minimum: Int
+    package var maximum: Int?
+
+    /// Whether a number of rows meets it.
+    package func isMet(by rowCount: Int) -> Bool {
+      rowCount >= minimum && rowCount <= maximum ?? .max
     }
   }
 

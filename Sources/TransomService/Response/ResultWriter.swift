@@ -53,6 +53,12 @@ package struct ResultWriter {
   private var isFirstRow = true
   /// The index of the column whose value comes next.
   private var column = 0
+  /// Where the item that began last begins.
+  private var lastItem = 0
+  /// Where the digits of the statement's row count stand.
+  private var rowCountDigits = 0..<0
+  /// Where the results stand that others may refer to, by the number of their statement.
+  private var kept: [Int: Range<Int>] = [:]
 
   /// Makes a writer. Keep it: its buffers serve every request of a loop.
   package init() {}
@@ -82,6 +88,7 @@ package struct ResultWriter {
     json.raw(#"","attempts":"#)
     json.integer(attempts)
     json.raw(#","results":["#)
+    kept = [:]
     frames.removeAll(keepingCapacity: true)
     frames.append(Frame(start: base, sound: json.bytes.count))
   }
@@ -130,6 +137,7 @@ extension ResultWriter {
     let frame = frames[depth]
     frames.removeLast(frames.count - depth)
     statement = .none
+    if !kept.isEmpty { kept = kept.filter { $0.value.upperBound <= frame.start } }
     json.bytes.removeLast(json.bytes.count - frame.sound)
     json.raw("]}")
 
@@ -148,6 +156,7 @@ extension ResultWriter {
     frames[last].sound = json.bytes.count
     if frames[last].hasItem { json.byte(JSONWriter.comma) }
     frames[last].hasItem = true
+    lastItem = json.bytes.count
   }
 
   private mutating func endItem() {
@@ -173,7 +182,27 @@ extension ResultWriter {
     }
     json.string(command)
     json.raw(#","row_count":"#)
+    let start = json.bytes.count
     json.integer(rowCount)
+    rowCountDigits = start..<json.bytes.count
+  }
+
+  /// Writes another row count in place of the one that the statement began with: that of a batch is known at its end.
+  package mutating func replaceRowCount(with rowCount: Int) {
+    var digits = JSONWriter()
+    digits.integer(rowCount)
+    json.bytes.replaceSubrange(rowCountDigits, with: digits.bytes)
+  }
+
+  /// Keeps in mind where the result that has just ended stands, for those who refer to it.
+  package mutating func keepLastResult(as number: Int) {
+    let last = frames.count - 1
+    kept[number] = lastItem..<frames[last].sound
+  }
+
+  /// A result that was kept, as it stands in the answer; nil if there is none, or its group was rolled back.
+  package func keptResult(_ number: Int) -> [UInt8]? {
+    kept[number].map { Array(json.bytes[$0]) }
   }
 
   /// Adds the next column of the statement's rows.

@@ -10,6 +10,8 @@ extension SQLState {
     case "55P03", "72000": 409
     // Timeouts and cancellations, of the service or set on the server.
     case "57014", "25P03", "25P04": 504
+    // Not the number of parameters that the statement takes.
+    case "08P01": 422
     // A limit that the administrator set for each statement: to wait does not help.
     case "53400": 422
     // A file that the client named.

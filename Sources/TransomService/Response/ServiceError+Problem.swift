@@ -56,6 +56,7 @@ extension ServiceError {
     case "transaction-control": "Transaction control is not a statement's to take"
     case "copy-not-supported": "COPY from or to the client is not supported"
     case "invalid-parameter": "A parameter is invalid"
+    case "webhooks-not-installed": "This service has no webhooks"
     default: "The request is invalid"
     }
   }

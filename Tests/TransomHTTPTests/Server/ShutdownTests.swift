@@ -72,7 +72,7 @@ struct ShutdownTests {
   @Test func `to cancel the task that serves closes every connection`() async throws {
     let loops = try EventLoopGroup(count: 2)
     let server = HTTPServer(handler: TestHandler(), loops: loops, logger: silentLogger)
-    let address = try await server.listen(on: SocketAddress(parsing: "127.0.0.1:0"))
+    let address = try await server.listen(on: TestAddress.tcp.make())
     let running = Task { await server.run() }
     let client = TestClient(address: address, on: loops.loops[0])
     try await client.send(get("/x"))

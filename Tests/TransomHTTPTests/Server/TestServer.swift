@@ -99,7 +99,13 @@ enum TestAddress {
 
   func make() throws -> SocketAddress {
     switch self {
-    case .tcp: try SocketAddress(parsing: "127.0.0.1:0")
+    // An address of its own on the loopback network: nobody else gets the port when it is free again, and a test that
+    // nobody listens any more does not meet another test's server.
+    case .tcp:
+      try SocketAddress(
+        parsing:
+          "127.\(UInt8.random(in: 1...254)).\(UInt8.random(in: 0...254)).\(UInt8.random(in: 1...254)):0"
+      )
     case .unix:
       try SocketAddress(parsing: "unix:/tmp/transom-http-\(UInt64.random(in: 0...UInt64.max))")
     }

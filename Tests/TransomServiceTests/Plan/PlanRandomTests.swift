@@ -52,7 +52,7 @@ import TransomService
     case .rolledBackSilently: return .undoneSilently
     case .rolledBack(let failure):
       let pointer = failure.step.flatMap(TransactionPlan(request).pointer(of:))
-      return .rolledBack(at: pointer, failure.error.sqlState)
+      return .rolledBack(at: pointer, failure.error?.sqlState ?? "")
     }
   }
 }

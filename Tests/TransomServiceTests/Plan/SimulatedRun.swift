@@ -69,6 +69,9 @@ struct SimulatedRun {
       checkFate()
       frames = [[]]
       return .rollback
+    case .proceed(let next):
+      checkFate()
+      return next
     case .recover(let next, let failure, let depth):
       checkFate()
       undo(depth, failure)
@@ -92,6 +95,7 @@ struct SimulatedRun {
     switch effect {
     case .none: break
     case .result(let statement): append(.statement(number(of: statement) ?? -1))
+    case .run: mistakes.append("a run of a batch, though there is none")
     case .groupBegan: frames.append([])
     case .groupReleased: append(.released(frames.popLast() ?? []))
     }
@@ -105,7 +109,7 @@ struct SimulatedRun {
     let results = frames[depth]
     frames.removeSubrange(depth...)
     let pointer = failure.step.flatMap(plan.pointer(of:))
-    append(.rolledBack(at: pointer, failure.error.sqlState, results))
+    append(.rolledBack(at: pointer, failure.error?.sqlState ?? "", results))
   }
 
   private mutating func append(_ result: TransactionModel.Result) {

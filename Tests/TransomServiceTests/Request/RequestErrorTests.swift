@@ -51,6 +51,30 @@ import TransomService
     ("{\"statements\": [{\"sql\": \"\", \"params\": null}]}", "/statements/0/params"),
     ("{\"statements\": [{\"sql\": \"\", \"id\": 1}]}", "/statements/0/id"),
     ("{\"statements\": [{\"savepoint\": {}}]}", "/statements/0/savepoint"),
+    (#"{"statements": [{"sql": "", "batch": {}}]}"#, "/statements/0/batch"),
+    (#"{"statements": [{"sql": "", "batch": []}]}"#, "/statements/0/batch"),
+    (#"{"statements": [{"sql": "", "batch": [1]}]}"#, "/statements/0/batch/0"),
+    (#"{"statements": [{"sql": "", "batch": [[]], "params": []}]}"#, "/statements/0/params"),
+    (#"{"statements": [{"sql": "", "expect": 1}]}"#, "/statements/0/expect"),
+    (#"{"statements": [{"sql": "", "expect": {}}]}"#, "/statements/0/expect"),
+    (
+      #"{"statements": [{"sql": "", "expect": {"row_count": -1}}]}"#,
+      "/statements/0/expect/row_count"
+    ),
+    (
+      #"{"statements": [{"sql": "", "expect": {"row_count": 1, "min": 1}}]}"#,
+      "/statements/0/expect"
+    ),
+    (#"{"statements": [{"sql": "", "expect": {"min": 2, "max": 1}}]}"#, "/statements/0/expect"),
+    (#"{"statements": [{"sql": "", "refs": []}]}"#, "/statements/0/refs"),
+    (#"{"statements": [{"sql": "", "refs": {"0": "/a"}}]}"#, "/statements/0/refs/0"),
+    (#"{"statements": [{"sql": "", "refs": {"01": "/a"}}]}"#, "/statements/0/refs/01"),
+    (#"{"statements": [{"sql": "", "refs": {"x": "/a"}}]}"#, "/statements/0/refs/x"),
+    (#"{"statements": [{"sql": "", "refs": {"1": 1}}]}"#, "/statements/0/refs/1"),
+    (#"{"statements": [{"sql": "", "refs": {"1": ""}}]}"#, "/statements/0/refs/1"),
+    (#"{"statements": [{"sql": "", "refs": {"1": "a"}}]}"#, "/statements/0/refs/1"),
+    (#"{"statements": [{"sql": "", "refs": {"1": "/a~2"}}]}"#, "/statements/0/refs/1"),
+    (#"{"statements": [{"sql": "", "refs": {"1": "/a~"}}]}"#, "/statements/0/refs/1"),
     ("{\"statements\": [{\"savepoint\": [], \"on_error\": \"stop\"}]}", "/statements/0/on_error"),
     ("{\"statements\": [{\"savepoint\": [[]]}]}", "/statements/0/savepoint/0"),
     (
@@ -67,15 +91,28 @@ import TransomService
   }
 
   @Test(arguments: [
+    (#"{"statements": [], "on_commit": [{"event": "x"}]}"#, "/on_commit"),
+    (#"{"statements": [{"savepoint": [], "on_commit": [{}]}]}"#, "/statements/0/on_commit"),
+  ])
+  func `a hook is refused as long as there is nothing that would call it`(
+    _ text: String, _ pointer: String
+  ) {
+    let error = refusal(ofDocument: text)
+    #expect(error?.code == .webhooksNotInstalled && error?.status == 422)
+    #expect(error?.pointer?.description == pointer)
+  }
+
+  @Test(arguments: [
     ("{\"statement\": []}", "/statement", "statements"),
     ("{\"statements\": [], \"a/b~c\": 1}", "/a~1b~0c", "statements"),
-    ("{\"on_commit\": []}", "/on_commit", "read_only"), ("{\"\": 1}", "/", "database"),
+    ("{\"onCommit\": []}", "/onCommit", "on_commit"), ("{\"\": 1}", "/", "database"),
     ("{\"Statements\": []}", "/Statements", "statements"),
     (
-      "{\"statements\": [{\"sql\": \"\", \"batch\": []}]}", "/statements/0/batch", "sql, params, id"
+      "{\"statements\": [{\"sql\": \"\", \"batches\": []}]}", "/statements/0/batches",
+      "sql, params, batch"
     ),
-    ("{\"statements\": [{\"sql\": \"\", \"refs\": {}}]}", "/statements/0/refs", "sql, params, id"),
-    ("{\"statements\": [{\"sql\": \"\", \"expect\": {}}]}", "/statements/0/expect", "sql, params"),
+    ("{\"statements\": [{\"sql\": \"\", \"ref\": {}}]}", "/statements/0/ref", "refs, expect, id"),
+    ("{\"statements\": [{\"sql\": \"\", \"on_commit\": []}]}", "/statements/0/on_commit", "sql"),
     (
       "{\"statements\": [{\"sql\": \"\", \"on_error\": \"continue\"}]}", "/statements/0/on_error",
       "savepoint, on_error"

@@ -1,0 +1,230 @@
+internal import TransomPostgres
+
+// One statement: its SQL, its parameters, and where they come from.
+extension RequestDecoder {
+  mutating func statement(
+    _ sql: JSONNode, _ fields: ItemFields, _ json: borrowing JSONReader
+  ) throws(RequestError) -> TransactionRequest.Statement {
+    if let misplaced = fields.onError ?? fields.onCommit {
+      throw unknownField(misplaced, json, allowed: ItemFields.allowed)
+    }
+    var statement = TransactionRequest.Statement(
+      id: try fields.id.map { node throws(RequestError) in try id(node, json) },
+      sql: try sqlText(sql, json), parameters: 0..<0)
+    if let refs = fields.refs { statement.references = try references(refs, json) }
+    if let batch = fields.batch {
+      if let params = fields.params {
+        throw json.error(.invalidRequest, at: params, "a statement has either params or batch")
+      }
+      try decodeBatch(batch, &statement, json)
+    } else {
+      let first = request.parameters.count
+      try decodeParameters(fields.params, &statement, json)
+      statement.parameters = first..<request.parameters.count
+      try checkCount(of: statement, statement.parameters.count, fields.params ?? sql, json)
+    }
+    if let expect = fields.expect { statement.expectation = try expectation(expect, json) }
+    return statement
+  }
+
+  private mutating func id(
+    _ node: JSONNode, _ json: borrowing JSONReader
+  ) throws(RequestError) -> String {
+    try json.expect(.string, node)
+    let id = json.string(node)
+    guard ids.insert(id).inserted else {
+      throw json.error(.invalidRequest, at: node, "another statement has this id")
+    }
+    return id
+  }
+
+  private func sqlText(
+    _ node: JSONNode, _ json: borrowing JSONReader
+  ) throws(RequestError) -> SQLText {
+    try json.expect(.string, node)
+    guard !json.holdsNUL(node) else {
+      throw json.error(.invalidRequest, at: node, "must not hold U+0000")
+    }
+    do {
+      return try SQLText(json.string(node))
+    } catch {
+      switch error {
+      case .transactionControl:
+        throw json.error(.transactionControl, at: node, error.detail)
+      case .clientCopy:
+        throw json.error(.copyNotSupported, at: node, error.detail)
+      }
+    }
+  }
+
+  // MARK: Parameters
+
+  private func checkCount(
+    of statement: TransactionRequest.Statement, _ count: Int, _ node: JSONNode,
+    _ json: borrowing JSONReader
+  ) throws(RequestError) {
+    guard let needed = statement.sql.parameterCount(otherThan: count) else { return }
+    throw json.error(
+      .invalidParameter, at: node, "the statement takes \(needed) parameters, not \(count)")
+  }
+
+  /// Appends one run's parameters: those of the list, and NULL for what references add.
+  private mutating func decodeParameters(
+    _ list: JSONNode?, _ statement: inout TransactionRequest.Statement,
+    _ json: borrowing JSONReader
+  ) throws(RequestError) {
+    var count = 0
+    if let list {
+      try json.expect(.array, list)
+      count = json.count(of: list)
+      guard count <= Self.maximumParameters else {
+        throw json.error(
+          .invalidParameter, at: list,
+          "a statement has at most \(Self.maximumParameters) parameters, not \(count)")
+      }
+      if request.parameters.count == 0 {
+        request.parameters.reserveCapacity(parameters: 16, octets: 240)
+      }
+      try decodeValues(list, &statement, json)
+    }
+    // In the order of the parameters.
+    for reference in statement.references where reference.parameter >= count {
+      guard reference.parameter == count else {
+        throw json.error(
+          .invalidParameter, at: list ?? json.root,
+          "there is a reference for $\(reference.parameter + 1), but nothing for $\(count + 1)")
+      }
+      request.parameters.appendNull()
+      count += 1
+    }
+  }
+
+  private mutating func decodeValues(
+    _ list: JSONNode, _ statement: inout TransactionRequest.Statement,
+    _ json: borrowing JSONReader
+  ) throws(RequestError) {
+    var children = json.children(of: list)
+    var position = 0
+    while let value = json.next(&children) {
+      defer { position += 1 }
+      let kind = json.kind(of: value)
+      guard kind != .null else {
+        request.parameters.appendNull()
+        continue
+      }
+      if statement.references.contains(where: { $0.parameter == position }) {
+        throw json.error(
+          .invalidParameter, at: value, "must be null, as a reference gives the value")
+      }
+      try refuseNUL(value, json)
+      request.parameters.append { $0.append(copying: json.span(value)) }
+    }
+  }
+
+  /// U+0000 in a string, or in one of an array, which may become an array of texts. Inside of an object it is JSON's
+  /// own matter: json can hold it, and jsonb says that it cannot.
+  private func refuseNUL(_ value: JSONNode, _ json: borrowing JSONReader) throws(RequestError) {
+    guard !json.holdsNUL(value) else {
+      throw json.error(.invalidParameter, at: value, "PostgreSQL's text cannot hold U+0000")
+    }
+    guard json.kind(of: value) == .array else { return }
+    var children = json.children(of: value)
+    while let element = json.next(&children) { try refuseNUL(element, json) }
+  }
+
+  private mutating func decodeBatch(
+    _ list: JSONNode, _ statement: inout TransactionRequest.Statement,
+    _ json: borrowing JSONReader
+  ) throws(RequestError) {
+    try json.expect(.array, list)
+    guard json.count(of: list) > 0 else {
+      throw json.error(.invalidRequest, at: list, "must hold the parameters of one run at least")
+    }
+    let first = request.parameters.count
+    var runs = 0
+    var count = 0
+    var children = json.children(of: list)
+    while let run = json.next(&children) {
+      let start = request.parameters.count
+      try json.expect(.array, run)
+      try decodeParameters(run, &statement, json)
+      let own = request.parameters.count - start
+      if runs == 0 {
+        count = own
+        try checkCount(of: statement, count, run, json)
+      }
+      guard own == count else {
+        throw json.error(
+          .invalidParameter, at: run, "has \(own) parameters, but the first run has \(count)")
+      }
+      runs += 1
+    }
+    statement.runs = runs
+    statement.parameters = first..<request.parameters.count
+  }
+
+  // MARK: References and expectations
+
+  /// In the order of the parameters.
+  private func references(
+    _ object: JSONNode, _ json: borrowing JSONReader
+  ) throws(RequestError) -> [TransactionRequest.Reference] {
+    try json.expect(.object, object)
+    var references: [TransactionRequest.Reference] = []
+    var children = json.children(of: object)
+    while let key = json.next(&children), let value = json.next(&children) {
+      let name = json.string(key)
+      guard let number = Int(name), String(number) == name, 1...Self.maximumParameters ~= number
+      else {
+        throw json.error(
+          .invalidRequest, at: key, "must be the number of a parameter, such as 1 for $1")
+      }
+      guard !references.contains(where: { $0.parameter == number - 1 }) else {
+        throw json.error(.invalidRequest, at: key, "occurs twice in the same object")
+      }
+      try json.expect(.string, value)
+      let text = json.string(value)
+      guard let tokens = JSONPointer.tokens(of: text), let id = tokens.first else {
+        throw json.error(
+          .invalidRequest, at: value,
+          "must be a JSON Pointer (RFC 6901) that begins with a statement's id")
+      }
+      references.append(
+        TransactionRequest.Reference(
+          parameter: number - 1, id: id, tokens: Array(tokens.dropFirst()), text: text))
+    }
+    return references.sorted { $0.parameter < $1.parameter }
+  }
+
+  private func expectation(
+    _ object: JSONNode, _ json: borrowing JSONReader
+  ) throws(RequestError) -> TransactionRequest.Expectation {
+    try json.expect(.object, object)
+    var (exact, minimum, maximum): (Int?, Int?, Int?)
+    var seen: UInt32 = 0
+    var children = json.children(of: object)
+    while let key = json.next(&children), let value = json.next(&children) {
+      guard let field = ExpectationField(key, in: json) else {
+        throw unknownField(key, json, allowed: "allowed are \(ExpectationField.list)")
+      }
+      try json.note(field, key, in: &seen)
+      let number = try json.integer(value, in: 0...Int(Int32.max))
+      switch field {
+      case .rowCount: exact = number
+      case .min: minimum = number
+      case .max: maximum = number
+      }
+    }
+    switch (exact, minimum, maximum) {
+    case (let exact?, nil, nil):
+      return TransactionRequest.Expectation(minimum: exact, maximum: exact)
+    case (nil, _?, _), (nil, nil, _?):
+      guard minimum ?? 0 <= maximum ?? .max else {
+        throw json.error(.invalidRequest, at: object, "min is greater than max")
+      }
+      return TransactionRequest.Expectation(minimum: minimum ?? 0, maximum: maximum)
+    default:
+      throw json.error(.invalidRequest, at: object, "needs either row_count, or min, max or both")
+    }
+  }
+}

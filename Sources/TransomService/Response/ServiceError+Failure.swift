@@ -1,0 +1,28 @@
+extension ServiceError {
+  /// Why a transaction, or a group of it, was rolled back; `pointer` is that of the item that failed.
+  init(_ failure: PlanStateMachine.Failure, at pointer: String?) {
+    switch failure.cause {
+    case .server(let error):
+      self = .statementFailed(pointer: pointer, error)
+    case .expectation(let expectation, let rowCount):
+      let detail = "The statement counts \(Self.rows(rowCount)), but expected \(expectation.words)."
+      self = .expectationFailed(pointer: pointer ?? "", detail: detail)
+    case .reference(let reason):
+      self = .unresolvedReference(pointer: pointer ?? "", detail: reason)
+    case .interruption:
+      self = .internalError(detail: "The transaction was interrupted.", outcome: .rolledBack)
+    }
+  }
+
+  fileprivate static func rows(_ count: Int) -> String { count == 1 ? "1 row" : "\(count) rows" }
+}
+
+extension TransactionRequest.Expectation {
+  fileprivate var words: String {
+    switch maximum {
+    case nil: "are at least \(minimum)"
+    case minimum: "\(minimum == 1 ? "is" : "are") just \(minimum)"
+    case let maximum?: "are from \(minimum) to \(maximum)"
+    }
+  }
+}

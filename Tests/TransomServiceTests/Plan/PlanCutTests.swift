@@ -1,0 +1,82 @@
+import Testing
+import TransomPostgres
+import TransomService
+
+/// Where a plan waits for what came back: as seldom as it can.
+@Suite struct PlanCutTests {
+  /// The commands of each pipeline if nothing fails.
+  private static func pipelines(_ document: String) throws -> [[String]] {
+    let plan = TransactionPlan(try decode(document))
+    var pipelines: [[String]] = []
+    var next = 0
+    while next < plan.steps.count {
+      let steps = plan.pipeline(from: next)
+      pipelines.append(plan.steps[steps].map(plan.sql(of:)))
+      next = steps.upperBound
+    }
+    return pipelines
+  }
+
+  @Test func `a statement that refers to a result waits for it`() throws {
+    #expect(
+      try Self.pipelines(
+        """
+        {"statements": [{"id": "a", "sql": "a"}, {"sql": "b"},
+          {"sql": "c $1", "refs": {"1": "/a/row_count"}}, {"sql": "d"}]}
+        """) == [["BEGIN", "a", "b"], ["c $1", "d", "COMMIT"]])
+  }
+
+  @Test func `what comes after an expectation waits for it`() throws {
+    #expect(
+      try Self.pipelines(
+        """
+        {"statements": [{"sql": "a"}, {"sql": "b", "expect": {"row_count": 1}},
+          {"savepoint": [{"sql": "c", "expect": {"min": 1}}]}, {"sql": "d"}]}
+        """) == [
+          ["BEGIN", "a", "b"], ["SAVEPOINT transom_1", "c"],
+          ["RELEASE SAVEPOINT transom_1", "d", "COMMIT"],
+        ])
+  }
+
+  @Test func `one cut is enough where two meet`() throws {
+    #expect(
+      try Self.pipelines(
+        """
+        {"statements": [{"id": "a", "sql": "a", "expect": {"max": 1}},
+          {"sql": "b $1", "refs": {"1": "/a/row_count"}}]}
+        """) == [["BEGIN", "a"], ["b $1", "COMMIT"]])
+  }
+
+  @Test func `a batch needs none`() throws {
+    let document =
+      #"{"statements": [{"sql": "insert into t values ($1)", "batch": [[1], [2], [3]]}]}"#
+    let plan = TransactionPlan(try decode(document))
+    #expect(plan.isImplicit)
+    #expect(plan.steps == [.statement(0), .rerun(0, run: 1), .rerun(0, run: 2), .end])
+    #expect(plan.steps.dropLast().map(plan.parameters(of:)) == [0..<1, 1..<2, 2..<3])
+    #expect(plan.pointer(of: plan.steps[1]) == "/statements/0/batch/1")
+    #expect(plan.pipeline(from: 0) == 0..<4)
+  }
+
+  @Test func `a connection that is lost before COMMIT went out has stored nothing`() throws {
+    let plan = TransactionPlan(
+      try decode(#"{"statements": [{"sql": "a", "expect": {"row_count": 1}}]}"#))
+    var machine = PlanStateMachine(plan)
+    #expect(machine.fateIfLost == .notStored)
+    for _ in 0..<2 { _ = machine.succeeded(tagIsCommit: false, rowCount: 1) }
+    #expect(machine.synced() == .proceed(.run(2..<3)))
+    #expect(machine.fateIfLost == .unknown)
+  }
+
+  @Test func `an interruption between two pipelines rolls back`() throws {
+    let plan = TransactionPlan(
+      try decode(#"{"statements": [{"sql": "a", "expect": {"row_count": 1}}]}"#))
+    var machine = PlanStateMachine(plan)
+    for _ in 0..<2 { _ = machine.succeeded(tagIsCommit: false, rowCount: 1) }
+    #expect(machine.synced(mayProceed: false) == .rollback)
+    _ = machine.succeeded(tagIsCommit: false)
+    #expect(
+      machine.synced()
+        == .finished(.rolledBack(PlanStateMachine.Failure(step: nil, .interruption))))
+  }
+}
