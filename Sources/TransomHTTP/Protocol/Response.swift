@@ -35,6 +35,13 @@ package struct ResponseFields: Sendable, Equatable {
     append(name, value.utf8.span)
   }
 
+  /// Adds a field line whose value `body` appends: nothing but visible ASCII and spaces.
+  package mutating func append(_ name: HTTPField.Name, writing body: (inout [UInt8]) -> Void) {
+    begin(name)
+    body(&bytes)
+    end()
+  }
+
   /// Adds a field line whose value is a decimal number.
   package mutating func append(_ name: HTTPField.Name, _ value: Int) {
     begin(name)
@@ -78,7 +85,7 @@ package struct Response: Sendable {
 
 extension [UInt8] {
   /// Appends a decimal number.
-  mutating func appendDecimal(_ number: Int) {
+  package mutating func appendDecimal(_ number: Int) {
     guard number >= 10 || number < 0 else {
       append(UInt8(truncatingIfNeeded: 0x30 + number))
       return

@@ -39,10 +39,10 @@ package actor TransactionExecutor: EventLoopActor {
     self.limits = limits
   }
 
-  /// Executes the transaction that a request's body asks for, and returns the body of the answer. On the loop only.
+  /// Executes the transaction that a request's body asks for, and returns the answer. On the loop only.
   package nonisolated func execute(
     _ request: Request, into buffer: consuming [UInt8], interruption: Interruption
-  ) async throws(ServiceError) -> [UInt8] {
+  ) async throws(ServiceError) -> TransactionAnswer {
     let transaction = try onLoop { $0.decode(request) }.get()
     return try await execute(transaction, into: buffer, interruption: interruption)
   }
@@ -58,10 +58,10 @@ package actor TransactionExecutor: EventLoopActor {
     }
   }
 
-  /// Executes a transaction and returns the body of its 200 answer, written into `buffer`. On the loop only.
+  /// Executes a transaction and returns its 200 answer, written into `buffer`. On the loop only.
   package nonisolated func execute(
     _ request: TransactionRequest, into buffer: consuming [UInt8], interruption: Interruption
-  ) async throws(ServiceError) -> [UInt8] {
+  ) async throws(ServiceError) -> TransactionAnswer {
     loop.preconditionOnLoop()
     guard let database = databases[request.database] else {
       throw .unknownDatabase(alias: request.database)
@@ -77,7 +77,9 @@ package actor TransactionExecutor: EventLoopActor {
       maxAttempts: min(request.maxAttempts ?? limits.attempts, limits.maximumAttempts),
       interruption: interruption, buffer: buffer)
     while true {
-      if let answer = try await attempt(&job) { return answer }
+      if let body = try await attempt(&job) {
+        return TransactionAnswer(body: body, timing: job.timing)
+      }
       await pause(before: job.attempts + 1)
     }
   }
@@ -94,6 +96,7 @@ package actor TransactionExecutor: EventLoopActor {
     /// Where the answer is written; empty while a writer has it, so that it has one owner.
     var buffer: [UInt8]
     var attempts = 0
+    var timing = TransactionAnswer.Timing()
     /// Whether the results of the last attempt were larger than the limit.
     var receivedTooMuch = false
     /// Statements that PostgreSQL had prepared and that no longer fit the catalogue are replaced once.
@@ -110,9 +113,12 @@ package actor TransactionExecutor: EventLoopActor {
   /// Runs the transaction on a connection. Nil: it was rolled back and is to be run again.
   private nonisolated func attempt(_ job: inout Job) async throws(ServiceError) -> [UInt8]? {
     guard job.interruption.reason == nil else { throw timedOut(job) }
+    let began = MonotonicInstant.now
     // By plain calls where nothing has to be waited for: see `HTTPConnection.serve`.
     let lease =
       if let idle = job.database.leaseIdle() { idle } else { try await lease(job) }
+    let leased = MonotonicInstant.now
+    job.timing.queue += leased - began
     let connection = lease.connection
     var writer = onLoop { $0.idleWriters.popLast() } ?? ResultWriter()
     defer { onLoop { $0.keep(&writer) } }
@@ -128,6 +134,7 @@ package actor TransactionExecutor: EventLoopActor {
       ending = await run.attempt(&writer, into: job.takeBuffer(), on: connection)
       end(&job, run, ending)
     }
+    job.timing.execute += MonotonicInstant.now - leased
     if !lease.releaseAtOnce() { await lease.release() }
 
     switch ending {
@@ -164,6 +171,7 @@ package actor TransactionExecutor: EventLoopActor {
   ) {
     job.interruption.attach(nil)
     job.receivedTooMuch = run.receivedTooMuch
+    job.timing.encode += run.encoding
     if case .notBegun = ending { job.attempts -= 1 }
   }
 
@@ -276,6 +284,11 @@ extension ServerError {
 }
 
 extension Duration {
+  /// The whole microseconds of it.
+  var microseconds: Int {
+    Int(clamping: components.seconds) * 1_000_000 + Int(components.attoseconds / 1_000_000_000_000)
+  }
+
   /// The whole milliseconds of it.
   var milliseconds: Int {
     Int(clamping: components.seconds) * 1000 + Int(components.attoseconds / 1_000_000_000_000_000)

@@ -31,6 +31,8 @@ struct TransactionRun: ~Copyable {
   private var isDeallocating = false
   /// Whether more came than the limit allows: then what ran was cancelled.
   private(set) var receivedTooMuch = false
+  /// The time that reading the answers and writing them as JSON took.
+  private(set) var encoding = Duration.zero
 
   /// Attempt `number` of a plan, from 1.
   init(
@@ -102,6 +104,8 @@ struct TransactionRun: ~Copyable {
     after wake: Wake, _ writer: inout ResultWriter, on connection: isolated PostgresConnection
   ) -> Progress {
     defer { receivedTooMuch = connection.receivedTooMuch }
+    let began = MonotonicInstant.now
+    defer { encoding += MonotonicInstant.now - began }
     do throws(ConnectionError) {
       try connection.woke(wake)
       return try advance(&writer, on: connection)

@@ -17,6 +17,7 @@ package final class ServiceHandler: RequestHandler {
   private let loopIndex: Int
   private let readiness: Readiness
   private let draining: Draining
+  private let identity = RequestIdentity()
 
   init(
     executor: TransactionExecutor, loopIndex: Int, readiness: Readiness, draining: Draining
@@ -31,7 +32,9 @@ package final class ServiceHandler: RequestHandler {
   package func respond(to request: Request, in exchange: Exchange) async -> Response {
     if request.hasPath("/transactions") {
       guard request.method == .post else { return notAllowed(request, "POST", exchange) }
-      return await transaction(request, exchange)
+      var response = await transaction(request, exchange)
+      identity.append(for: request, to: &response.fields)
+      return response
     }
     guard let resource = Resource(request) else {
       return problem(.notFound(path: request.path), exchange)
@@ -73,8 +76,10 @@ package final class ServiceHandler: RequestHandler {
     exchange.onDisconnect { interruption.interrupt(.clientGone) }
     var response = exchange.makeResponse(.ok, contentType: .json)
     do {
-      response.body = try await executor.execute(
+      let answer = try await executor.execute(
         request, into: Swift.exchange(&response.body, with: []), interruption: interruption)
+      response.body = answer.body
+      response.fields.append(answer.timing)
       return response
     } catch {
       return problem(error, exchange)

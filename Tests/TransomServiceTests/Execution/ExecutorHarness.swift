@@ -50,7 +50,7 @@ struct ExecutorHarness: Sendable {
     _ request: TransactionRequest, onLoop loop: Int = 0, _ interruption: Interruption = .init()
   ) async throws -> JSONTree {
     let body = try await withTaskExecutorPreference(group.loops[loop]) {
-      try await executors[loop].execute(request, into: [], interruption: interruption)
+      try await executors[loop].execute(request, into: [], interruption: interruption).body
     }
     guard let tree = PlainJSONParser.parse(body) else {
       throw MalformedAnswer(text: String(decoding: body, as: UTF8.self))
