@@ -12,14 +12,14 @@ package actor PostgresConnection: EventLoopActor {
   package nonisolated let processID: Int32
   package nonisolated let openedAt: MonotonicInstant
 
-  private let handle: PGConnectionHandle
+  let handle: PGConnectionHandle
   /// A descriptor of our own for libpq's socket. libpq closes its own as soon as it finds the connection broken,
   /// and then its number may be another socket's, which the watch must not touch.
   private var descriptor: FileDescriptor?
-  private nonisolated let watch: DescriptorWatch
+  nonisolated let watch: DescriptorWatch
   private let isEncrypted: Bool
   private let preparesStatements: Bool
-  private var pipeline = PipelineStateMachine()
+  private(set) var pipeline = PipelineStateMachine()
   private var statements: StatementCache
   /// The last read may have left something in the socket: what the kernel reported is used up.
   private var mayHaveMore = false
@@ -142,13 +142,16 @@ package actor PostgresConnection: EventLoopActor {
   }
 
   /// Adds a command to the pipeline. Its parameters are `parameters[range]`.
+  ///
+  /// If `byRow`, each row comes as a result of its own, before the one that ends the command.
   package func enqueue(
-    _ sql: String, _ parameters: ParameterList, _ range: Range<Int>
+    _ sql: String, _ parameters: ParameterList, _ range: Range<Int>, byRow: Bool = false,
+    isPrepared: Bool = true
   ) throws(ConnectionError) {
     try checkUsable()
-    guard preparesStatements else {
+    guard preparesStatements, isPrepared else {
       try check(handle.sendUnnamed(sql, parameters, range))
-      pipeline.executeSent()
+      executeSent(byRow: byRow)
       return
     }
     let name: StatementName
@@ -161,7 +164,11 @@ package actor PostgresConnection: EventLoopActor {
       name = new
     }
     try check(handle.sendPrepared(name, parameters, range))
-    pipeline.executeSent()
+    executeSent(byRow: byRow)
+  }
+
+  private func executeSent(byRow: Bool) {
+    if byRow { pipeline.executeByRowSent() } else { pipeline.executeSent() }
   }
 
   /// Adds a command without parameters to the pipeline, never as a prepared statement.
@@ -227,6 +234,7 @@ package actor PostgresConnection: EventLoopActor {
   package func poll() throws(ConnectionError) -> PipelineEvent? {
     while true {
       try checkUsable()
+      if pipeline.beginsRows() { try check(handle.setSingleRowMode()) }
       while handle.isBusy { guard try receive() else { return nil } }
       guard let result = handle.nextResult() else {
         guard act(on: pipeline.received(.end)) else { throw fail(.outOfStep) }
@@ -295,7 +303,8 @@ package actor PostgresConnection: EventLoopActor {
 
   private static func kind(of status: PGResultHandle.Status) -> PipelineStateMachine.Received {
     switch status {
-    case .emptyQuery, .commandOK, .tuples, .singleTuple: .success
+    case .emptyQuery, .commandOK, .tuples: .success
+    case .singleTuple: .row
     case .pipelineSync: .sync
     case .pipelineAborted: .aborted
     case .fatalError: .error
@@ -374,15 +383,15 @@ package actor PostgresConnection: EventLoopActor {
 
   // MARK: Checks
 
-  private func checkUsable() throws(ConnectionError) {
+  func checkUsable() throws(ConnectionError) {
     if let failure { throw failure }
   }
 
-  private func check(_ sent: Bool) throws(ConnectionError) {
+  func check(_ sent: Bool) throws(ConnectionError) {
     guard sent else { throw fail(.lost(handle.message)) }
   }
 
-  private func fail(_ error: ConnectionError) -> ConnectionError {
+  func fail(_ error: ConnectionError) -> ConnectionError {
     let first = failure ?? error
     failure = first
     return first

@@ -78,6 +78,14 @@ final class PGConnectionHandle: @unchecked Sendable {
   let hasEncoding: Bool
   private static let utf8 = unsafe pg_char_to_encoding("UTF8")
   var isIdle: Bool { unsafe PQtransactionStatus(pointer) == PQTRANS_IDLE }
+  /// What the server said of the transaction when it had answered everything.
+  var transactionStatus: TransactionStateMachine.ServerStatus {
+    switch unsafe PQtransactionStatus(pointer) {
+    case PQTRANS_INTRANS: .open
+    case PQTRANS_INERROR: .failed
+    default: .idle
+    }
+  }
 
   /// libpq's last error of the connection.
   var message: String {
@@ -111,6 +119,9 @@ final class PGConnectionHandle: @unchecked Sendable {
   /// Ends a pipeline: an error skips everything up to here. Sends what is buffered.
   func sendSync() -> Bool { unsafe PQpipelineSync(pointer) == 1 }
 
+  /// Asks the server to send what it has so far.
+  func sendFlushRequest() -> Bool { unsafe PQsendFlushRequest(pointer) == 1 }
+
   func flush() -> FlushResult {
     switch unsafe PQflush(pointer) {
     case 0: .done
@@ -126,6 +137,10 @@ final class PGConnectionHandle: @unchecked Sendable {
 
   /// Whether the next result is not there yet.
   var isBusy: Bool { unsafe PQisBusy(pointer) != 0 }
+
+  /// Hands the rows of the command whose results come next out one by one
+  /// (34.6 "Retrieving Query Results Row-by-Row").
+  func setSingleRowMode() -> Bool { unsafe PQsetSingleRowMode(pointer) == 1 }
 
   /// The next result; nil ends the results of one command. Must not be called while `isBusy`.
   func nextResult() -> PGResultHandle? {

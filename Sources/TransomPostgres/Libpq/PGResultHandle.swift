@@ -5,8 +5,10 @@ internal import CTransomPQ
 ///
 /// Safe: the pointer never leaves this type, is freed once, and what is handed out of it are spans
 /// that cannot outlive it. Rows and columns are counted from 0 and must be in range.
+///
+/// `@unchecked Sendable`: a result belongs to no connection, and everything here only reads it.
 @safe
-package struct PGResultHandle: ~Copyable {
+package struct PGResultHandle: ~Copyable, @unchecked Sendable {
   package enum Status: Equatable, Sendable {
     case emptyQuery
     case commandOK
@@ -60,6 +62,18 @@ package struct PGResultHandle: ~Copyable {
       return unsafe _overrideLifetime(Self.span(tag, length), borrowing: self)
     }
   }
+
+  /// Whether this is one row of a command whose rows come one by one; the result that ends them has none.
+  var isSingleRow: Bool { unsafe PQresultStatus(pointer) == PGRES_SINGLE_TUPLE }
+
+  /// The whole command tag, such as `INSERT 0 1`.
+  var tag: String { unsafe String(cString: PQcmdStatus(pointer)) }
+
+  /// Whether the command was a SELECT: it writes only through functions.
+  var isSelect: Bool { unsafe strncmp(PQcmdStatus(pointer), "SELECT", 6) == 0 }
+
+  /// The memory that it takes, in bytes.
+  var memorySize: Int { unsafe PQresultMemorySize(pointer) }
 
   /// Whether the command tag is COMMIT: the only sign that a transaction is stored.
   package var isCommit: Bool { unsafe strcmp(PQcmdStatus(pointer), "COMMIT") == 0 }

@@ -5,19 +5,24 @@
 /// 1. Every command yields one result and then an end marker; a sync yields one result and no marker.
 /// 2. After an error every command up to the next sync yields "aborted". What the server finds only at the sync, where
 ///    it commits what ran outside of a transaction block, is an error and an end marker before the sync's own result.
-/// 3. A statement that is not prepared yet costs a command of its own before it. To our caller both are one:
+/// 3. Rows that come one by one are results of their own, before the one that ends the command.
+/// 4. A statement that is not prepared yet costs a command of its own before it. To our caller both are one:
 ///    if the first fails, the second, surely aborted, is not reported again.
 struct PipelineStateMachine {
   /// What was sent and not answered yet.
   private enum Expected: Equatable {
     case prepare(statement: Int)
     case execute
+    /// Its rows come one by one; `begun` once libpq was told.
+    case executeByRow(begun: Bool)
     case sync
   }
 
   /// What libpq handed out, in its words.
   enum Received: Equatable {
     case success
+    /// One row of a command whose rows come one by one.
+    case row
     case error
     case aborted
     case sync
@@ -61,6 +66,16 @@ struct PipelineStateMachine {
 
   mutating func executeSent() { expected.append(.execute) }
 
+  mutating func executeByRowSent() { expected.append(.executeByRow(begun: false)) }
+
+  /// Whether libpq is to be told now that the rows of the next results come one by one. True once for each command.
+  mutating func beginsRows() -> Bool {
+    guard head < expected.count, !awaitsEnd, case .executeByRow(begun: false) = expected[head]
+    else { return false }
+    expected[head] = .executeByRow(begun: true)
+    return true
+  }
+
   mutating func syncSent() { expected.append(.sync) }
 
   mutating func received(_ received: Received) -> Action {
@@ -85,19 +100,21 @@ struct PipelineStateMachine {
     case (.prepare(let statement), .aborted):
       awaitsEnd = true
       return .notPrepared(statement, failed: false)
-    case (.execute, .success):
+    case (.executeByRow, .row):
+      return .deliver
+    case (.execute, .success), (.executeByRow, .success):
       awaitsEnd = true
       return .deliver
-    case (.execute, .error):
+    case (.execute, .error), (.executeByRow, .error):
       awaitsEnd = true
       return .fail
-    case (.execute, .aborted):
+    case (.execute, .aborted), (.executeByRow, .aborted):
       awaitsEnd = true
       return exchange(&isReported, with: false) ? .none : .skip
     case (.sync, .error):
       awaitsEnd = true
       return .failSync
-    case (_, .end), (_, .sync), (.sync, .success), (.sync, .aborted):
+    case (_, .row), (_, .end), (_, .sync), (.sync, .success), (.sync, .aborted):
       return .outOfStep
     }
   }

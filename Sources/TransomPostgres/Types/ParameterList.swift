@@ -36,6 +36,39 @@ package struct ParameterList: Equatable, Sendable {
     bytes.append(0)
   }
 
+  /// Appends a value's text form.
+  ///
+  /// - Throws: `PostgresError` if that holds U+0000, or if it all becomes larger than a message may be.
+  mutating func append(_ value: some PostgresEncodable) throws(PostgresError) {
+    let start = bytes.count
+    var text = ParameterText(appendingTo: exchange(&bytes, with: []))
+    value.encode(into: &text)
+    let (isNull, flaw) = (text.isNull, text.flaw)
+    bytes = text.bytes
+    guard !isNull else {
+      bytes.removeSubrange(start...)
+      return appendNull()
+    }
+    offsets.append(Int32(clamping: start))
+    // Every text ends in a NUL: one in the middle would end it there.
+    let isWhole = !bytes[start...].contains(0)
+    bytes.append(0)
+    if let flaw { throw flaw }
+    guard isWhole else {
+      throw PostgresError(.encoding, "a text cannot hold U+0000: PostgreSQL cannot store it")
+    }
+    guard bytes.count < Int(Int32.max) else {
+      throw PostgresError(.encoding, "the parameters are larger than 2 GiB")
+    }
+  }
+
+  /// Appends the parameters of another list.
+  mutating func append(contentsOf other: ParameterList) {
+    let base = Int32(clamping: bytes.count)
+    bytes += other.bytes
+    offsets += other.offsets.map { $0 < 0 ? -1 : $0 &+ base }
+  }
+
   package mutating func removeAll() {
     bytes.removeAll(keepingCapacity: true)
     offsets.removeAll(keepingCapacity: true)

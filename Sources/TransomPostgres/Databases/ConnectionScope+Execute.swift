@@ -1,0 +1,154 @@
+extension ConnectionScope {
+  /// Sends statements in one round trip, with what their atomic blocks need in front, and returns their results.
+  ///
+  /// - Throws: the first error: what follows it has not been done. `CancellationError` if the task was cancelled.
+  func run(_ statements: Exchange) async throws -> [ResultStorage] {
+    try await finishStream()
+    var isSecond = false
+    while true {
+      try Task.checkCancellation()
+      let commands = try commandsBeforeStatement()
+      let connection = try await connection()
+      var exchange = statements
+      exchange.prefix = commands.map(\.sql)
+      let (reply, wasCancelled) = await StatementCanceller.cancelling(connection) {
+        await connection.exchange(exchange)
+      }
+      note(reply, commands)
+      if let failed = reply.firstError, failed.error.isStaleStatement {
+        await connection.forgetStatements()
+        if !isSecond, try await canRepeat(commands) {
+          isSecond = true
+          continue
+        }
+      }
+      return try results(of: reply, exchange, wasCancelled: wasCancelled)
+    }
+  }
+
+  func commandsBeforeStatement() throws -> [TransactionStateMachine.Command] {
+    do {
+      return try with { state throws(TransactionStateMachine.Refusal) in
+        try state.machine.commandsBeforeStatement()
+      }
+    } catch {
+      throw PostgresError(error)
+    }
+  }
+
+  /// Takes note of what the server has done.
+  func note(_ reply: ExchangeReply, _ commands: [TransactionStateMachine.Command]) {
+    with { state in
+      let opened = reply.outcomes.prefix(commands.count).prefix {
+        if case .result = $0 { true } else { false }
+      }
+      state.machine.opened(opened.count)
+      if let error = reply.firstError?.error { state.lastFailure = error }
+      for case .result(let result) in reply.outcomes.dropFirst(commands.count)
+      where !result.handle.isSelect {
+        state.mayHaveWritten = true
+      }
+      if reply.failure == nil { state.machine.answered(reply.status) }
+    }
+    if reply.failure != nil { lost() }
+  }
+
+  /// Whether statements whose prepared form did not fit any more can be sent again: nothing else was lost with them.
+  func canRepeat(_ commands: [TransactionStateMachine.Command]) async throws -> Bool {
+    guard with({ $0.machine.isInBlock }) else { return true }
+    guard case .begin = commands.first else { return false }
+    guard await send(["ROLLBACK"]) != nil else { return false }
+    with { $0.machine.restarted() }
+    return true
+  }
+
+  /// The results of the statements of an exchange, or its error.
+  func results(
+    of reply: ExchangeReply, _ exchange: Exchange, wasCancelled: Bool
+  ) throws -> [ResultStorage] {
+    if wasCancelled, reply.failure != nil || reply.firstError?.error.sqlState == .queryCanceled {
+      throw CancellationError()
+    }
+    if let (index, error) = reply.firstError {
+      let statement = index - exchange.prefix.count
+      let isOurs = !exchange.statements.indices.contains(statement)
+      throw PostgresError(error, statement: isOurs ? nil : exchange.statements[statement].sql)
+    }
+    if let failure = reply.failure { throw PostgresError(failure) }
+    return reply.outcomes.dropFirst(exchange.prefix.count).compactMap {
+      if case .result(let result) = $0 { result } else { nil }
+    }
+  }
+
+  /// Sends commands of our own, whether the task is cancelled or not; nil if the connection was lost.
+  ///
+  /// A cancellation that was meant for an earlier statement can hit them: then they are sent again.
+  func send(_ commands: [String]) async -> ExchangeReply? {
+    guard let connection = with({ $0.lease?.connection }) else { return nil }
+    var exchange = Exchange()
+    exchange.suffix = commands
+    for _ in 0..<5 {
+      let reply = await connection.exchange(exchange)
+      if reply.failure != nil {
+        lost()
+        return nil
+      }
+      guard reply.firstError?.error.sqlState == .queryCanceled else { return reply }
+    }
+    await connection.close()
+    lost()
+    return nil
+  }
+
+  // MARK: Wrappers
+
+  /// Runs what executes a statement, inside the wrappers, the first one outermost, and inside its span.
+  func wrapped<Result: Sendable>(
+    _ sql: String, batch: Int? = nil, _ body: () async throws -> Result
+  ) async throws -> Result {
+    let wrappers = with { $0.wrappers }
+    guard !wrappers.isEmpty else {
+      return try await database.observed(sql, batch: batch, body)
+    }
+    let context = ExecuteContext(sql: sql, isMany: batch != nil, database: database.alias)
+    var result: Result?
+    try await call(wrappers[...], context) {
+      result = try await database.observed(sql, batch: batch, body)
+    }
+    guard let result else {
+      throw PostgresError(
+        .canceled, "an execute wrapper did not execute the statement", statement: sql)
+    }
+    return result
+  }
+
+  private func call(
+    _ wrappers: ArraySlice<ExecuteWrapper>, _ context: ExecuteContext,
+    _ body: () async throws -> Void
+  ) async throws {
+    guard let first = wrappers.first else { return try await body() }
+    try await first(context) { try await call(wrappers.dropFirst(), context, body) }
+  }
+}
+
+/// What an execute wrapper is told.
+public struct ExecuteContext: Sendable {
+  /// The statement's SQL; the values are its parameters.
+  public let sql: String
+  /// Whether it is executed many times, by `executeMany`.
+  public let isMany: Bool
+  /// The alias of its database.
+  public let database: String
+}
+
+/// Is called around each statement: to time, count, log or refuse it. It must call `execute` once, or throw.
+public typealias ExecuteWrapper =
+  @Sendable (_ context: ExecuteContext, _ execute: () async throws -> Void) async throws -> Void
+
+extension ServerError {
+  /// A prepared statement does not fit the catalogue any more, or somebody's own SQL took it or its name away.
+  var isStaleStatement: Bool {
+    (sqlState == .featureNotSupported && routine == "RevalidateCachedQuery")
+      || sqlState == .invalidSQLStatementName || sqlState == .duplicatePreparedStatement
+  }
+}

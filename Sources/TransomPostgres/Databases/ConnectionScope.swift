@@ -1,0 +1,95 @@
+internal import Synchronization
+internal import TransomEventLoop
+
+/// One task's use of one database: the connection that it has, if it needed one yet, and its atomic blocks.
+///
+/// Only its own task changes it. The lock is there because a child task may look whose it is.
+final class ConnectionScope: Sendable {
+  /// An `onCommit` hook.
+  struct Hook: Sendable {
+    let isRobust: Bool
+    let body: @Sendable () async throws -> Void
+  }
+
+  struct State {
+    var lease: DatabasePool.Lease?
+    var machine = TransactionStateMachine()
+    var hooks: [Hook] = []
+    var wrappers: [ExecuteWrapper] = []
+    /// The rows that a cursor has not fetched yet: until they are, nothing else can be sent.
+    var stream: RowStream?
+    /// The last error of the server inside the transaction.
+    var lastFailure: ServerError?
+    /// Whether the transaction ran anything but SELECT.
+    var mayHaveWritten = false
+    /// Whether the connection stays with the task when a transaction is over.
+    var keepsConnection = false
+    /// Names of server-side cursors that are in use.
+    var cursors: Set<Int> = []
+    var isOver = false
+  }
+
+  let database: DatabaseCore
+  private let owner: TaskIdentity?
+  private let storage = Mutex(State())
+
+  init(_ database: DatabaseCore) {
+    self.database = database
+    owner = TaskIdentity.current
+  }
+
+  var isOwnedByCurrentTask: Bool {
+    owner == TaskIdentity.current && !storage.withLock { $0.isOver }
+  }
+
+  func with<Value: Sendable, Failure: Error>(
+    _ body: (inout sending State) throws(Failure) -> sending Value
+  ) throws(Failure) -> Value {
+    try storage.withLock(body)
+  }
+
+  // MARK: The connection
+
+  /// The task's connection, taken from the pool if it has none.
+  func connection(isShielded: Bool = false) async throws -> PostgresConnection {
+    if let lease = with({ $0.lease }) { return lease.connection }
+    let start = ContinuousClock.now
+    let lease = try await database.lease(isShielded: isShielded)
+    database.measureWait(since: start)
+    with { $0.lease = lease }
+    return lease.connection
+  }
+
+  /// Gives the connection back to the pool, which closes it if anything is left on it.
+  func release() {
+    let lease = with { state in
+      state.stream = nil
+      return exchange(&state.lease, with: nil)
+    }
+    if let lease { database.pool.releaseSoon(lease) }
+  }
+
+  /// Whether nothing more can be done in the transaction.
+  var hasFailed: Bool { with { !$0.machine.takesStatements } }
+
+  /// The task's use is over.
+  func close() {
+    with { $0.isOver = true }
+    release()
+  }
+
+  /// The connection is lost, and whatever was in its transaction with it.
+  func lost() {
+    with { $0.machine.lost() }
+    release()
+  }
+
+  /// Closes the connection instead of giving it back.
+  func closeConnection() async throws {
+    guard !with({ $0.machine.isInBlock }) else {
+      throw PostgresError(.insideAtomic, "a connection cannot be closed inside an atomic block")
+    }
+    if let lease = with({ $0.lease }) { await lease.connection.close() }
+    release()
+  }
+}

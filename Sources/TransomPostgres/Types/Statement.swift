@@ -1,0 +1,121 @@
+/// SQL with its parameters.
+///
+/// A string literal is one, and each value that is interpolated becomes a parameter, never a part of the SQL:
+///
+///     let statement: Statement = "select name from account where id = \(id) and balance > \(limit)"
+///     // select name from account where id = $1 and balance > $2
+///
+/// PostgreSQL infers a parameter's type from where it stands; where it cannot, a cast tells: `\(value)::int`.
+public struct Statement: Sendable {
+  /// The SQL, with `$1`, `$2`, … for the parameters.
+  public private(set) var sql: String
+  package private(set) var parameters = ParameterList()
+  /// Where the parameters that were interpolated stand in the SQL, in UTF-8 code units.
+  private var slots: [Int] = []
+  /// Why it cannot be sent.
+  private(set) var flaw: PostgresError?
+
+  /// Takes SQL as it is: never to be made of what others wrote.
+  public init(sql: String) {
+    self.sql = sql
+    if sql.utf8.contains(0) {
+      flaw = PostgresError(.encoding, "SQL cannot hold U+0000")
+    }
+  }
+
+  /// Takes SQL with `$1`, `$2`, … and the values for them.
+  public init(sql: String, parameters: [(any PostgresEncodable)?]) {
+    self.init(sql: sql)
+    for parameter in parameters { append(parameter) }
+  }
+
+  /// The number of parameters.
+  public var parameterCount: Int { parameters.count }
+
+  /// Adds the value for the next `$n`.
+  public mutating func append(_ parameter: (any PostgresEncodable)?) {
+    if let parameter { bind(parameter) } else { parameters.appendNull() }
+  }
+
+  private mutating func bind(_ value: some PostgresEncodable) {
+    do {
+      try parameters.append(value)
+    } catch {
+      flaw = flaw ?? error
+    }
+  }
+}
+
+extension Statement: ExpressibleByStringInterpolation {
+  /// Takes SQL from a literal.
+  public init(stringLiteral sql: String) { self.init(sql: sql) }
+
+  /// Takes SQL and parameters from an interpolated literal.
+  public init(stringInterpolation: StringInterpolation) { self = stringInterpolation.statement }
+
+  /// Collects a literal's parts.
+  public struct StringInterpolation: StringInterpolationProtocol {
+    var statement: Statement
+
+    /// Begins a literal.
+    public init(literalCapacity: Int, interpolationCount: Int) {
+      statement = Statement(sql: "")
+      statement.sql.reserveCapacity(literalCapacity + 2 * interpolationCount)
+      statement.parameters.reserveCapacity(
+        parameters: interpolationCount, octets: 16 * interpolationCount)
+    }
+
+    /// Takes a part of the SQL.
+    public mutating func appendLiteral(_ literal: String) { statement.sql += literal }
+
+    /// Takes a parameter.
+    public mutating func appendInterpolation(_ value: some PostgresEncodable) {
+      statement.bind(value)
+      statement.appendSlot(statement.parameters.count)
+    }
+
+    /// Takes another statement, with its parameters.
+    public mutating func appendInterpolation(_ part: Statement) { statement.append(part) }
+
+    /// Takes the name of a table, column or other object, quoted.
+    public mutating func appendInterpolation(identifier name: String) {
+      statement.sql += Statement.quoted(name)
+      if name.utf8.contains(0) || name.isEmpty {
+        statement.flaw = PostgresError(.encoding, "a name cannot be empty or hold U+0000")
+      }
+    }
+
+    /// Takes SQL as it is: never to be made of what others wrote.
+    public mutating func appendInterpolation(unescaped sql: String) { statement.sql += sql }
+  }
+
+  /// A name as SQL spells it in any case (PostgreSQL manual, 4.1.1 "Identifiers and Key Words").
+  static func quoted(_ name: String) -> String {
+    "\"" + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
+      + "\""
+  }
+
+  /// Appends another statement, whose parameters get the next numbers.
+  private mutating func append(_ part: Statement) {
+    flaw = flaw ?? part.flaw
+    guard part.slots.count == part.parameters.count else {
+      flaw = PostgresError(
+        .encoding, "a statement whose parameters are numbered by hand cannot be a part of another")
+      return
+    }
+    var rest = part.sql.utf8[...]
+    for (number, slot) in part.slots.enumerated() {
+      let place = part.sql.utf8.index(part.sql.startIndex, offsetBy: slot)
+      sql += String(Substring(rest[..<place]))
+      appendSlot(parameters.count + number + 1)
+      rest = rest[place...].dropFirst("$\(number + 1)".utf8.count)
+    }
+    sql += String(Substring(rest))
+    parameters.append(contentsOf: part.parameters)
+  }
+
+  private mutating func appendSlot(_ number: Int) {
+    slots.append(sql.utf8.count)
+    sql += "$\(number)"
+  }
+}

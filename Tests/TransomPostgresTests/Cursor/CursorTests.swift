@@ -1,0 +1,106 @@
+import TestSupport
+import Testing
+import TransomPostgres
+
+struct CursorTests {
+  private func run(_ body: (Database) async throws -> Void) async throws {
+    try await withDatabases { databases, _ in try await body(databases.default) }
+  }
+
+  @Test func `rows are fetched one by one, some at a time, and to the end`() async throws {
+    try await run { database in
+      try await database.withConnection { connection in
+        try await connection.cursor { cursor in
+          try await cursor.execute("select g, 'x' || g as name from generate_series(1, 5) g")
+          #expect(cursor.columns.map(\.name) == ["g", "name"])
+          #expect(try await cursor.fetchOne()?.decode("name", as: String.self) == "x1")
+          #expect(try await cursor.fetchMany(2).map { try $0.decode("g", as: Int.self) } == [2, 3])
+          #expect(try await cursor.fetchAll().count == 2)
+          #expect(try await cursor.fetchOne() == nil)
+          #expect(cursor.rowCount == 5)
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [false, true])
+  func `many rows are iterated over, and other statements run meanwhile`(inAtomic: Bool)
+    async throws
+  {
+    try await run { database in
+      func iterate(_ connection: Connection) async throws {
+        var sum = 0
+        try await connection.cursor { cursor in
+          try await cursor.execute("select * from generate_series(1, \(20_000)::int)")
+          for try await row in cursor {
+            let value = try row.decode(Int.self)
+            sum += value
+            if value == 700 {
+              #expect(try await connection.query("select 42").only(Int.self) == 42)
+            }
+          }
+        }
+        #expect(sum == 20_000 * 20_001 / 2)
+        try await connection.cursor { cursor in
+          try await cursor.execute("select * from generate_series(1, 20000)")
+          for try await _ in cursor { break }
+        }
+        #expect(try await connection.query("select 1").only(Int.self) == 1)
+      }
+      if inAtomic {
+        try await database.atomic { try await iterate($0) }
+      } else {
+        try await database.withConnection { try await iterate($0) }
+      }
+    }
+  }
+
+  @Test func `an error in the middle of the rows is thrown behind those before it`() async throws {
+    try await run { database in
+      try await database.withConnection { connection in
+        try await connection.cursor { cursor in
+          var count = 0
+          let error = await #expect(throws: PostgresError.self) {
+            try await cursor.execute("select 1 / (3000 - g) from generate_series(1, 5000) g")
+            while try await cursor.fetchOne() != nil { count += 1 }
+          }
+          #expect(error?.sqlState == "22012")
+          #expect(count == 2999)
+        }
+        #expect(try await connection.query("select 1").only(Int.self) == 1)
+      }
+    }
+  }
+
+  @Test func `executeMany is one pipeline, and all or nothing`() async throws {
+    try await run { database in
+      try await database.makeTable()
+      try await database.withConnection { connection in
+        let seen = try await connection.executeMany(1...10_000) { "insert into t values (\($0))" }
+        #expect(seen == 10_000)
+        let error = await #expect(throws: PostgresError.self) {
+          try await connection.executeMany([20_000, 5]) { "insert into t values (\($0))" }
+        }
+        #expect(error?.kind == .integrity(.unique))
+        let left = try await connection.query("select count(*) from t").only(Int.self)
+        #expect(left == 10_000)
+      }
+    }
+  }
+
+  @Test func `a server-side cursor goes forth and back`() async throws {
+    try await run { database in
+      try await database.atomic { tx in
+        try await tx.serverCursor("select * from generate_series(1, \(9)::int)", scroll: true) {
+          cursor in
+          #expect(try await cursor.fetchMany(3).decode(Int.self) == [1, 2, 3])
+          #expect(try await cursor.fetchBackward(5).decode(Int.self) == [2, 1])
+          try await cursor.scroll(to: .absolute(7))
+          #expect(try await cursor.fetchOne()?.decode("generate_series", as: Int.self) == 8)
+          try await cursor.scroll(to: .relative(-2))
+          #expect(try await cursor.fetchAll().decode(Int.self) == [7, 8, 9])
+        }
+      }
+    }
+  }
+}

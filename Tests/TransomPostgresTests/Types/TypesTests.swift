@@ -1,0 +1,84 @@
+import FoundationEssentials
+import TestSupport
+import Testing
+import TransomPostgres
+
+struct TypesTests {
+  private struct Account: Decodable, Equatable {
+    var id: Int
+    var createdAt: Date
+    var note: String?
+    var tags: [String]
+  }
+
+  @Test func `values come back as they went`() async throws {
+    try await withDatabases { databases, _ in
+      let database = try databases.default
+      func check<Value: PostgresEncodable & PostgresDecodable & Equatable>(
+        _ value: Value, _ type: String
+      ) async throws {
+        let back = try await database.query("select \(value)::\(unescaped: type)").only(Value.self)
+        #expect(back == value, "\(type)")
+      }
+      try await check(Int.min, "int8")
+      try await check(Int16(-7), "int2")
+      try await check(1.0e-300, "float8")
+      try await check(Double.infinity, "float8")
+      try await check(Decimal(string: "12345678901234567890.0123456789") ?? 0, "numeric")
+      try await check(true, "bool")
+      try await check("a \"quoted\" \\ text, {ü}", "text")
+      try await check([UInt8(0), 255, 16], "bytea")
+      try await check(Date(timeIntervalSinceReferenceDate: 0.25), "timestamptz")
+      try await check(Date(timeIntervalSinceReferenceDate: -70_000_000_000), "timestamptz")
+      try await check(UUID(), "uuid")
+      try await check(Int?.none, "int")
+      try await check([1, 2, 3], "int[]")
+      try await check(["a,b", "", "NULL", "q\"\\"], "text[]")
+      try await check([[1, 2], [3, 4]], "int[]")
+      try await check([1, nil, 3], "int[]")
+      try await check([[UInt8(1)], [2, 3]], "bytea[]")
+      try await check(1..<5, "int4range")
+      try await check(1...4, "int4range")
+      try await check(PostgresJSON(["a": [1, 2]]), "jsonb")
+    }
+  }
+
+  @Test func `interpolation always binds`() async throws {
+    let evil = "'; drop table t; --"
+    let inner: Statement = "select \(evil)::text as \(identifier: "we\"ird")"
+    let outer: Statement = "select \(1)::int, x.* from (\(inner)) x where \(true)"
+    #expect(outer.sql == "select $1::int, x.* from (select $2::text as \"we\"\"ird\") x where $3")
+    try await withDatabases { databases, _ in
+      let result = try await databases.default.query(outer)
+      #expect(result.columns.map(\.name) == ["int4", "we\"ird"])
+      #expect(try result.only((Int, String).self) == (1, evil))
+      let error = await #expect(throws: PostgresError.self) {
+        try await databases.default.query("select \("a\u{0}b")")
+      }
+      #expect(error?.kind == .encoding)
+    }
+  }
+
+  @Test func `rows decode as Decodable types by name`() async throws {
+    try await withDatabases { databases, _ in
+      let accounts = try await databases.default.query(
+        """
+        select 1 as id, timestamptz '2001-01-01 00:00:01+00' as created_at, null as note,
+          array['a', 'b'] as tags
+        """
+      ).decode(as: Account.self)
+      let date = Date(timeIntervalSinceReferenceDate: 1)
+      #expect(accounts == [Account(id: 1, createdAt: date, note: nil, tags: ["a", "b"])])
+    }
+  }
+
+  @Test func `what does not fit is an error that names the column`() async throws {
+    try await withDatabases { databases, _ in
+      let error = await #expect(throws: PostgresError.self) {
+        try await databases.default.query("select 'x' as word").decode(Int.self)
+      }
+      #expect(error?.kind == .decoding)
+      #expect(error?.message == "\"x\" in column word is no Int")
+    }
+  }
+}
