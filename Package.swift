@@ -30,6 +30,7 @@ let package = Package(
   products: [
     .executable(name: "transom", targets: ["transom"]),
     .library(name: "TransomPostgres", targets: ["TransomPostgres"]),
+    .library(name: "TransomTesting", targets: ["TransomTesting"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -90,6 +91,11 @@ let package = Package(
         .product(name: "Subprocess", package: "swift-subprocess"),
         .product(name: "SystemPackage", package: "swift-system"),
       ], swiftSettings: strict),
+    .target(
+      name: "TransomTesting",
+      dependencies: [
+        "TransomCluster", "TransomPostgres", .product(name: "Logging", package: "swift-log"),
+      ], swiftSettings: strict),
     .executableTarget(
       name: "transom",
       dependencies: [
@@ -120,7 +126,13 @@ let package = Package(
       ], swiftSettings: strict),
     .testTarget(
       name: "TransomPostgresTests",
-      dependencies: ["TransomEventLoop", "TransomPostgres", "TestSupport"],
+      dependencies: [
+        "TransomEventLoop", "TransomPostgres", "TestSupport",
+        .product(name: "Subprocess", package: "swift-subprocess"),
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TransomTestingTests", dependencies: ["TransomPostgres", "TransomTesting"],
       swiftSettings: strict),
     .testTarget(
       name: "TransomServiceTests",

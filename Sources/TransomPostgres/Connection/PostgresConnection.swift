@@ -326,7 +326,7 @@ package actor PostgresConnection: EventLoopActor {
 
   /// Reads what is there, and sends what is left over, so that neither side waits for the other with full buffers.
   /// False: nothing is there.
-  private func receive() throws(ConnectionError) -> Bool {
+  func receive() throws(ConnectionError) -> Bool {
     if hasUnsent {
       switch handle.flush() {
       case .done: hasUnsent = false

@@ -134,6 +134,7 @@ extension Cursor: AsyncSequence {
 
 extension Connection {
   /// Runs the body with a cursor, and closes it afterwards.
+  @discardableResult
   public func cursor<Result>(_ body: (Cursor) async throws -> Result) async throws -> Result {
     try checkNotExpired()
     let cursor = Cursor(self)

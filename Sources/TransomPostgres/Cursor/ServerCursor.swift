@@ -76,6 +76,7 @@ extension Connection {
   ///   - body: what is done with it.
   /// - Returns: what the body returns.
   /// - Throws: `PostgresError` of kind `.notInAtomic` outside of an atomic block without `hold`.
+  @discardableResult
   public func serverCursor<Result>(
     _ query: Statement, scroll: Bool = false, hold: Bool = false,
     _ body: (ServerCursor) async throws -> Result

@@ -101,6 +101,7 @@ public class Connection {
   // MARK: Transactions
 
   /// Runs the body as one atomic block, as ``Database/atomic(durable:savepoint:isolation:readOnly:deferrable:_:)``.
+  @discardableResult
   public func atomic<Result>(
     durable: Bool = false, savepoint: Bool = true, isolation: IsolationLevel? = nil,
     readOnly: Bool? = nil, deferrable: Bool? = nil,
@@ -143,6 +144,7 @@ public class Connection {
   ///       try await execute()
   ///       print(context.sql, ContinuousClock.now - start)
   ///     }) { … }
+  @discardableResult
   public func withExecuteWrapper<Result>(
     _ wrapper: @escaping ExecuteWrapper, _ body: () async throws -> Result
   ) async throws -> Result {

@@ -12,6 +12,7 @@ public struct Database: Sendable {
   ///
   /// - Throws: what the body throws; `PostgresError` of kind `.connectionOwnedByAnotherTask` in a task that was begun
   ///   inside another one's body: ``Databases/withIndependentConnections(_:)`` is for those.
+  @discardableResult
   public func withConnection<Result>(
     _ body: (Connection) async throws -> Result
   ) async throws -> Result {
@@ -48,6 +49,7 @@ public struct Database: Sendable {
   /// - Returns: what the body returns.
   /// - Throws: what the body throws, and `PostgresError`. Then nothing of the block is stored, except for
   ///   `.commitInDoubt`, and for what an `onCommit` hook throws.
+  @discardableResult
   public func atomic<Result>(
     durable: Bool = false, savepoint: Bool = true, isolation: IsolationLevel? = nil,
     readOnly: Bool? = nil, deferrable: Bool? = nil,

@@ -85,6 +85,7 @@ public final class Databases: Sendable {
   ///       }
   ///       try await group.waitForAll()
   ///     }
+  @discardableResult
   public func withIndependentConnections<Result>(
     _ body: () async throws -> Result
   ) async throws -> Result {

@@ -148,6 +148,16 @@ final class PGConnectionHandle: @unchecked Sendable {
     return unsafe PGResultHandle(adopting: result)
   }
 
+  /// The next notification that has come (34.9 "Asynchronous Notification").
+  func nextNotification() -> DatabaseNotification? {
+    guard let notification = unsafe PQnotifies(pointer) else { return nil }
+    defer { unsafe PQfreemem(notification) }
+    return unsafe DatabaseNotification(
+      channel: String(cString: notification.pointee.relname),
+      payload: notification.pointee.extra.map { unsafe String(cString: $0) } ?? "",
+      processID: notification.pointee.be_pid)
+  }
+
   /// What it takes to cancel a statement that runs on this connection, from another thread.
   func cancelHandle() -> PGCancelHandle? {
     guard let cancel = unsafe PQgetCancel(pointer) else { return nil }
