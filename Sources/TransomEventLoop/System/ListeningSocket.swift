@@ -66,6 +66,8 @@ package final class ListeningSocket: @unchecked Sendable {
   package func close() {
     guard descriptor != nil else { return }
     watch.close()
+    // Nobody is accepted any more, even if a process that is just being started still holds a copy of the descriptor.
+    _ = CTransomLinux.shutdown(watch.descriptor, Int32(SHUT_RDWR))
     descriptor = nil
     if let path = address.unixPath { _ = unsafe CTransomLinux.unlink(path) }
   }

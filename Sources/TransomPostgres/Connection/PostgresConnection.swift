@@ -76,6 +76,31 @@ package actor PostgresConnection: EventLoopActor {
       && !watch.hasHungUp && handle.isUTF8
   }
 
+  /// Whether the session may hold what the last user left: see `cleanUp`.
+  package var isSoiled: Bool { statements.hasFootprint }
+
+  /// Gives back what the last user may have left in the session: settings, roles, temporary tables, locks, cursors,
+  /// channels. False: that did not succeed, and the connection is not to be used again.
+  ///
+  /// To be called between transactions, when nobody waits: it is a round trip.
+  package func cleanUp() async -> Bool {
+    do {
+      for command in statements.takeFootprint().cleanUp { try enqueueUnnamed(command) }
+      try sync()
+      var succeeded = true
+      while true {
+        switch try await next(isShielded: true) {
+        case .result: continue
+        case .failed: succeeded = false
+        case .skipped: continue
+        case .synced: return succeeded && isReusable
+        }
+      }
+    } catch {
+      return false
+    }
+  }
+
   /// Whether an idle connection is as we left it: a server that goes away sends its reason or an end of stream.
   ///
   /// Right after an answer that needs no look at the socket.
@@ -150,6 +175,7 @@ package actor PostgresConnection: EventLoopActor {
   ) throws(ConnectionError) {
     try checkUsable()
     guard preparesStatements, isPrepared else {
+      statements.noteUnprepared(sql)
       try check(handle.sendUnnamed(sql, parameters, range))
       executeSent(byRow: byRow)
       return

@@ -47,6 +47,8 @@ actor ConnectionPool: EventLoopActor {
   /// The one timer for their deadlines: it fires for the earliest, or for one that has left.
   private var waiterTimer: (at: MonotonicInstant, id: EventLoop.TimerID)?
   private var made = 0
+  /// Connections whose last user's traces are being removed.
+  private var cleaning: [PostgresConnection] = []
   /// Whether the end of `patience` is waited for; and whether somebody has waited for longer.
   private var isPatient = false
   private var isImpatient = false
@@ -191,7 +193,27 @@ actor ConnectionPool: EventLoopActor {
     }
     let id = members[index].id
     let isReusable = loop.now < members[index].expiresAt && connection.onLoop { $0.isReusable }
-    place(id, connection, state.released(id, isReusable: isReusable, at: now))
+    guard isReusable, connection.onLoop({ $0.isSoiled }) else {
+      return place(id, connection, state.released(id, isReusable: isReusable, at: now))
+    }
+    // It stays leased meanwhile: nobody gets a session that another one has set up, and who set it up has its answer.
+    Task(executorPreference: loop) { await self.cleanUp(id, connection) }
+  }
+
+  /// How long a server may take to clean a session up.
+  private static let cleanUpLimit = Duration.seconds(5)
+
+  private func cleanUp(_ id: ConnectionID, _ connection: PostgresConnection) async {
+    let timer = loop.schedule(at: loop.now + Self.cleanUpLimit) {
+      connection.onLoop { $0.close() }
+    }
+    cleaning.append(connection)
+    // Nobody waits for it when the pool is shutting down.
+    if state.isShutDown { connection.onLoop { $0.close() } }
+    let isClean = await connection.cleanUp()
+    loop.cancel(timer)
+    cleaning.removeAll { $0 === connection }
+    place(id, connection, state.released(id, isReusable: isClean, at: now))
   }
 
   private func place(
@@ -347,6 +369,7 @@ actor ConnectionPool: EventLoopActor {
   func beginShutdown() {
     let (close, refuse) = state.shutDown()
     for waiter in refuse { resume(waiter, .refused) }
+    for connection in cleaning { connection.onLoop { $0.close() } }
     for id in close {
       if let connection = connection(id) { forget(id, connection) }
     }

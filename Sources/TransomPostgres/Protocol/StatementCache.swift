@@ -12,6 +12,7 @@ struct StatementCache {
     var name: StatementName
     var lastUse: Int
     var isConfirmed: Bool
+    var footprint: SessionFootprint
   }
 
   /// The number of statements to keep; at least 1.
@@ -22,6 +23,8 @@ struct StatementCache {
   private var made = 0
   /// Commands that free what the server still holds and nobody will use again.
   private var deallocations: [String] = []
+  /// What the statements that were looked up since `takeFootprint` may have left in the session.
+  private var footprint: SessionFootprint = []
 
   init(capacity: Int) { self.capacity = max(1, capacity) }
 
@@ -34,12 +37,16 @@ struct StatementCache {
     uses += 1
     if let index = entries.index(forKey: sql) {
       entries.values[index].lastUse = uses
+      footprint.formUnion(entries.values[index].footprint)
       return .known(name: entries.values[index].name)
     }
     if entries.count >= capacity { evict(entries.count - capacity + 1) }
     made += 1
     let name = StatementName(Self.name(made))
-    entries[sql] = Entry(statement: made, name: name, lastUse: uses, isConfirmed: false)
+    let own = SessionFootprint(of: sql)
+    footprint.formUnion(own)
+    entries[sql] = Entry(
+      statement: made, name: name, lastUse: uses, isConfirmed: false, footprint: own)
     texts[made] = sql
     return .unknown(name: name, statement: made)
   }
@@ -61,6 +68,24 @@ struct StatementCache {
     entries.removeAll()
     texts.removeAll()
     deallocations = ["DEALLOCATE ALL"]
+  }
+
+  /// Takes note of a statement that is run without being prepared.
+  mutating func noteUnprepared(_ sql: String) { footprint.formUnion(SessionFootprint(of: sql)) }
+
+  /// Whether something may have to be cleaned up.
+  var hasFootprint: Bool { !footprint.isEmpty }
+
+  /// Tells what may have to be cleaned up, and forgets it. What SQL itself may have done to prepared statements makes
+  /// all of them unknown.
+  mutating func takeFootprint() -> SessionFootprint {
+    let taken = exchange(&footprint, with: [])
+    if taken.contains(.preparedStatements) {
+      entries.removeAll()
+      texts.removeAll()
+      deallocations = []
+    }
+    return taken
   }
 
   /// Takes the commands that free what is no longer used.

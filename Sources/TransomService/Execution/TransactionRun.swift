@@ -167,8 +167,8 @@ struct TransactionRun: ~Copyable {
   private func ending(after error: ConnectionError) -> Ending {
     switch machine.fateIfLost {
     case .ended(let outcome): .finished(outcome)
-    case .notStored: .lost(error, mayBeStored: false, machine.currentFailure)
-    case .unknown: .lost(error, mayBeStored: true, machine.currentFailure)
+    case .notStored: .lost(error, mayBeStored: false, machine.failureIfLost)
+    case .unknown: .lost(error, mayBeStored: true, machine.failureIfLost)
     }
   }
 

@@ -127,6 +127,12 @@ package struct PlanStateMachine: Sendable {
   /// The failure that has been reported and not been dealt with.
   package var currentFailure: Failure? { failure ?? fatal }
 
+  /// The failure that ended the transaction, if the connection is lost now: none that a group would have held up.
+  package var failureIfLost: Failure? {
+    guard let failure else { return fatal }
+    return groupToRecover(failure) == nil ? failure : nil
+  }
+
   /// What is stored if the connection is lost now.
   package var fateIfLost: Fate {
     if let ended { return .ended(ended) }

@@ -203,6 +203,15 @@ import TransomService
     #expect(readOnly.fateIfLost == .notStored)
   }
 
+  @Test(arguments: [(0, true), (1, true), (3, false), (5, false), (9, true)])
+  func `a connection that is lost is to blame for what a group would have held up`(
+    _ step: Int, _ isTold: Bool
+  ) throws {
+    let (machine, plan) = try Self.machine(Self.nested, failingAt: step)
+    let failure = Failure(step: plan.steps[step], error: Self.error())
+    #expect(machine.failureIfLost == (isTold ? failure : nil))
+  }
+
   // MARK: Implicit transactions
 
   private static let implicit = #"{"statements": [{"sql": "select 1"}, {"sql": "select 2"}]}"#

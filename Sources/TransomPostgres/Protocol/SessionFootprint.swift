@@ -1,0 +1,122 @@
+/// What a statement may leave behind in its session, for whoever gets the connection next.
+///
+/// Found from the text alone, once for each statement that is prepared, and rather too often than too seldom: what is
+/// only suspected costs a clean-up that nobody waits for. What the text does not show (a trigger or a function of the
+/// user's own that takes a session lock) is not found.
+struct SessionFootprint: OptionSet {
+  let rawValue: UInt8
+
+  /// Settings, roles, temporary tables, locks, cursors, channels, sequences.
+  static let state = SessionFootprint(rawValue: 1)
+  /// Statements that SQL itself has prepared, or taken away.
+  static let preparedStatements = SessionFootprint(rawValue: 2)
+
+  init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  /// Reads a statement.
+  init(of sql: String) { self.init(rawValue: Self.read(sql).rawValue) }
+
+  private static func read(_ sql: String) -> SessionFootprint {
+    var words = WordScanner(sql)
+    guard let first = words.next(), queries.contains(first), !words.hasSkipped else {
+      // Not a query, or one that begins with a comment or a bracket, behind which anything may be hidden.
+      return touchesPrepared(sql) ? [.state, .preparedStatements] : .state
+    }
+    while let word = words.next() {
+      guard isSuspect(word) else { continue }
+      if word == "set_config", words.callEndsWithTrue() { continue }
+      return .state
+    }
+    return []
+  }
+
+  /// Whether a word in a query tells of something that outlives the transaction; the locks named `xact` do not.
+  private static func isSuspect(_ word: String) -> Bool {
+    if suspects.contains(word) || word.hasPrefix("dblink") { return true }
+    return (word.hasPrefix("pg_advisory") || word.hasPrefix("pg_try_advisory"))
+      && !word.contains("_xact_")
+  }
+
+  /// The commands that give all that back. None of them can be in a pipeline with a client's own.
+  var cleanUp: [String] {
+    guard !isEmpty else { return [] }
+    var commands = [
+      "RESET SESSION AUTHORIZATION", "RESET ALL", "CLOSE ALL", "UNLISTEN *",
+      "SELECT pg_advisory_unlock_all()", "DISCARD TEMP", "DISCARD SEQUENCES",
+    ]
+    if contains(.preparedStatements) { commands.append("DEALLOCATE ALL") }
+    return commands
+  }
+
+  private static let queries: Set<String> = [
+    "select", "insert", "update", "delete", "merge", "values", "with", "table",
+  ]
+  /// Words of queries that leave something behind.
+  private static let suspects: Set<String> = [
+    "set_config", "setseed", "temp", "temporary", "nextval", "setval",
+  ]
+
+  private static func touchesPrepared(_ sql: String) -> Bool {
+    var words = WordScanner(sql)
+    while let word = words.next() {
+      if ["prepare", "deallocate", "discard"].contains(word) { return true }
+    }
+    return false
+  }
+}
+
+/// The words of a text, in lower case, wherever they stand: in strings and comments, too.
+private struct WordScanner {
+  private let text: [UInt8]
+  private var index = 0
+  /// Whether anything but white space stood before the first word.
+  private(set) var hasSkipped = false
+  private var isFirst = true
+
+  init(_ sql: String) { text = Array(sql.utf8) }
+
+  mutating func next() -> String? {
+    while index < text.count, !Self.isWord(text[index]) {
+      if isFirst, !Self.isSpace(text[index]) { hasSkipped = true }
+      index += 1
+    }
+    isFirst = false
+    let start = index
+    while index < text.count, Self.isWord(text[index]) { index += 1 }
+    guard index > start else { return nil }
+    let word = text[start..<index].map { 0x41...0x5a ~= $0 ? $0 | 0x20 : $0 }
+    return String(decoding: word, as: UTF8.self)
+  }
+
+  /// Whether the brackets that follow hold `true` as their last word, as those of a transaction's own setting do.
+  func callEndsWithTrue() -> Bool {
+    guard let open = text[index...].firstIndex(of: UInt8(ascii: "(")),
+      text[index..<open].allSatisfy(Self.isSpace)
+    else { return false }
+    var depth = 0
+    var isQuoted = false
+    for position in open..<text.count {
+      switch text[position] {
+      case UInt8(ascii: "'"): isQuoted.toggle()
+      case UInt8(ascii: "(") where !isQuoted: depth += 1
+      case UInt8(ascii: ")") where !isQuoted:
+        depth -= 1
+        guard depth == 0 else { continue }
+        let inside = text[open..<position].reversed().drop(while: Self.isSpace)
+        let word = inside.prefix(while: Self.isWord).reversed().map { $0 | 0x20 }
+        return String(decoding: word, as: UTF8.self) == "true"
+      default: break
+      }
+    }
+    return false
+  }
+
+  private static func isWord(_ byte: UInt8) -> Bool {
+    switch byte | 0x20 {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"): true
+    default: byte >= 0x80 || byte == UInt8(ascii: "_") || 0x30...0x39 ~= byte
+    }
+  }
+
+  private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || 0x09...0x0d ~= byte }
+}

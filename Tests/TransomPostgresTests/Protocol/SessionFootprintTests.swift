@@ -1,0 +1,39 @@
+import Testing
+
+@testable import TransomPostgres
+
+struct SessionFootprintTests {
+  @Test(arguments: [
+    "select 1", " \n\tSELECT * from template where tempo > 1", "insert into t values ($1)",
+    "with a as (select 1) update t set n = 1", "delete from t", "values (1)", "table t",
+    "select set_config('a.b', $1, true)", "select set_config($1, $2, TRUE )",
+    "select set_config('a', f(')', 1), true), now()", "select pg_advisory_xact_lock(1)",
+    "select pg_try_advisory_xact_lock(1)", "select count(*), now(), current_setting('a')",
+  ])
+  func `a query that only reads and changes rows leaves nothing`(_ sql: String) {
+    #expect(SessionFootprint(of: sql) == [])
+  }
+
+  @Test(arguments: [
+    "set a.b = 'c'", "SET ROLE x", "create temp table t (n int)", "listen x", "do $$ $$",
+    "call p()",
+    "declare c cursor with hold for select 1", "", ";", "-- select\nset a = 1", "/* */ set a = 1",
+    "(select set_config('a', 'b', false))", "select set_config('a', 'b', false)",
+    "select set_config('a', 'b', $1)", "select set_config('a', 'true', false), true",
+    "select SET_CONFIG('a', 'b', false)", "select pg_advisory_lock(1)",
+    "select pg_try_advisory_lock_shared(1)", "select 1 into temp t", "select setseed(0.5)",
+    "select dblink_connect('x')", "select set_config('a', 'b', true), set_config('a', 'b', false)",
+  ])
+  func `what may leave something in the session is found`(_ sql: String) {
+    #expect(SessionFootprint(of: sql) == .state)
+    #expect(!SessionFootprint(of: sql).cleanUp.contains("DEALLOCATE ALL"))
+  }
+
+  @Test(arguments: [
+    "prepare x as select 1", "DEALLOCATE ALL", "discard all", "/**/prepare x as select 1",
+  ])
+  func `what touches prepared statements makes all of them unknown`(_ sql: String) {
+    #expect(SessionFootprint(of: sql) == [.state, .preparedStatements])
+    #expect(SessionFootprint(of: sql).cleanUp.last == "DEALLOCATE ALL")
+  }
+}

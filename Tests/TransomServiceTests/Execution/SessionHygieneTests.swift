@@ -1,0 +1,84 @@
+import TestSupport
+import Testing
+import TransomPostgres
+import TransomService
+
+/// That nothing of one request is visible to the next one on the same connection.
+@Suite struct SessionHygieneTests {
+  private static func rows(_ sql: String, _ harness: ExecutorHarness) async throws -> [[String?]] {
+    let answer = try await harness.execute(
+      #"{"row_format": "arrays", "statements": [{"sql": "\#(sql)"}]}"#)
+    return answer["results"]?[0]?["rows"]?.elements.map { $0.elements.map(\.text) } ?? []
+  }
+
+  @Test(arguments: [
+    ("set app.tenant = '42'", "select coalesce(current_setting('app.tenant', true), '')", ""),
+    (
+      "select set_config('app.tenant', '42', false)",
+      "select coalesce(current_setting('app.tenant', true), '')", ""
+    ),
+    (
+      "do $$ begin perform set_config('app.tenant', '42', false); end $$",
+      "select coalesce(current_setting('app.tenant', true), '')", ""
+    ),
+    ("set search_path = pg_temp", "show search_path", "\"$user\", public"),
+    ("set statement_timeout = 12345", "show statement_timeout", "0"),
+    (
+      "set timezone = 'Asia/Tokyo'", "select (current_setting('timezone') = 'Asia/Tokyo')::text",
+      "false"
+    ),
+    ("set role pg_monitor", "select (current_user = session_user)::text", "true"),
+    (
+      "create temp table secret as select 1",
+      "select coalesce(to_regclass('secret')::text, 'none')", "none"
+    ),
+    (
+      "select 1 as n into temp secret", "select coalesce(to_regclass('secret')::text, 'none')",
+      "none"
+    ),
+    ("listen x", "select count(*)::text from pg_listening_channels()", "0"),
+    (
+      "select pg_advisory_lock(4711)::text",
+      "select count(*)::text from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()",
+      "0"
+    ),
+    (
+      "declare c cursor with hold for select 1",
+      "select count(*)::text from pg_cursors where name = 'c'", "0"
+    ),
+    (
+      "prepare mine as select 1",
+      "select count(*)::text from pg_prepared_statements where name = 'mine'", "0"
+    ),
+    (
+      "set session characteristics as transaction read only",
+      "select current_setting('default_transaction_read_only')", "off"
+    ),
+  ])
+  func `what a request leaves in the session is gone before the next`(
+    _ soiling: String, _ looking: String, _ clean: String
+  ) async throws {
+    try await withExecutor { harness, _ in
+      let backend = try await harness.backend()
+      _ = try await harness.execute(#"{"statements": [{"sql": "\#(soiling)"}]}"#)
+      #expect(try await Self.rows(looking, harness) == [[clean]])
+      // On the same connection, which nobody had to open anew.
+      #expect(try await harness.backend() == backend)
+    }
+  }
+
+  @Test func `a request that leaves nothing costs no round trip more`() async throws {
+    try await withExecutor { harness, database in
+      try await database.query("create table t (n int)")
+      try await withTrace(harness) { trace in
+        for round in 1...3 {
+          _ = try await harness.execute(
+            #"{"settings": {"app.tenant": "42"}, "statements": [{"sql": "insert into t values (1)"}]}"#
+          )
+          let syncs = try trace.syncs
+          #expect(syncs == round)
+        }
+      }
+    }
+  }
+}
