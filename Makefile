@@ -40,13 +40,13 @@ fuzz: deps ## Fuzz what reads clients' bytes, SECONDS=60 for each target
 	scripts/fuzz $(SECONDS) $(ARGS)
 
 lint: deps ## Check format, layout and imports
-	$(SWIFT) format lint -r -s Sources Tests Package.swift
+	$(SWIFT) format lint -r -s Sources Tests Examples/Sources Package.swift
 	python3 scripts/check-layout --self-test
 	python3 scripts/check-layout
 	$(SWIFT) build --build-tests --explicit-target-dependency-import-check error
 
 format: ## Format all Swift files in place
-	$(SWIFT) format -i -r Sources Tests Package.swift
+	$(SWIFT) format -i -r Sources Tests Examples/Sources Package.swift
 
 bench: ## Measure the service against pgbench on this machine
 	scripts/install-deps bench
