@@ -50,11 +50,4 @@ struct CommitInDoubtTests {
       #expect(hooksRan)
     }
   }
-
-  @Test func `without the number it is in doubt, which is said`() async throws {
-    try await run(bytes: 1, limit: .seconds(60)) { kind, hooksRan in
-      #expect(kind == .commitInDoubt(transactionID: nil))
-      #expect(!hooksRan)
-    }
-  }
 }

@@ -115,7 +115,8 @@ import TransomService
       let attempts = try await [one, other].map { $0["attempts"]?.text }.sorted {
         ($0 ?? "") < ($1 ?? "")
       }
-      #expect(attempts == ["1", "2"])
+      // The one that lost may meet the other one again before that is done.
+      #expect(attempts == ["1", "2"] || attempts == ["1", "3"])
       #expect(
         try await database.query("select balance from account order by id") == [["111"], ["111"]])
     }
