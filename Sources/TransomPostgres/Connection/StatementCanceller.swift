@@ -1,5 +1,4 @@
 internal import Synchronization
-internal import TransomEventLoop
 
 /// Ends what runs on a connection when its task is cancelled: asks the server to cancel it, again and again until it
 /// has answered, and at last closes the connection.
@@ -9,7 +8,6 @@ internal import TransomEventLoop
 final class StatementCanceller: Sendable {
   /// How long a server may take to answer a cancellation.
   private static let grace = Duration.seconds(10)
-  private static let firstPause = Duration.milliseconds(20)
 
   private struct State {
     var wasCancelled = false
@@ -40,21 +38,6 @@ final class StatementCanceller: Sendable {
       return state.wasCancelled
     }
     guard isRunning else { return }
-    connection.loop.execute { [self] in
-      cancel(until: connection.loop.now + Self.grace, again: Self.firstPause)
-    }
-  }
-
-  private func cancel(until deadline: MonotonicInstant, again pause: Duration) {
-    guard state.withLock({ !$0.isAnswered }) else { return }
-    let now = connection.loop.now
-    guard now < deadline else {
-      connection.assumeIsolated { $0.close() }
-      return
-    }
-    connection.assumeIsolated { $0.cancelRunning() }
-    _ = connection.loop.schedule(at: min(now + pause, deadline)) { [self] in
-      cancel(until: deadline, again: pause * 2)
-    }
+    connection.keepCancelling(for: Self.grace) { [self] in state.withLock { !$0.isAnswered } }
   }
 }

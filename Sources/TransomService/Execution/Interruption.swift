@@ -1,5 +1,4 @@
 internal import Synchronization
-internal import TransomEventLoop
 internal import TransomPostgres
 
 /// Ends a transaction early, from any thread: because its time is over, or because nobody waits for it any more.
@@ -19,7 +18,6 @@ package final class Interruption: Sendable {
 
   /// How long a server may take to answer a cancellation.
   private static let grace = Duration.seconds(5)
-  private static let firstPause = Duration.milliseconds(50)
 
   private let state = Mutex(State())
 
@@ -41,27 +39,7 @@ package final class Interruption: Sendable {
       return state.connection
     }
     guard let connection else { return }
-    connection.loop.execute { [self] in
-      cancel(connection, until: connection.loop.now + Self.grace, again: Self.firstPause)
-    }
-  }
-
-  /// A cancellation that arrives while nothing runs yet is lost: the commands may still be on their way
-  /// (PostgreSQL manual, 34.7). So it is repeated, ever more seldom.
-  private func cancel(
-    _ connection: PostgresConnection, until deadline: MonotonicInstant,
-    again pause: Duration
-  ) {
-    guard isAttached(connection) else { return }
-    let now = connection.loop.now
-    guard now < deadline else {
-      connection.assumeIsolated { $0.close() }
-      return
-    }
-    connection.assumeIsolated { $0.cancelRunning() }
-    _ = connection.loop.schedule(at: min(now + pause, deadline)) { [self] in
-      cancel(connection, until: deadline, again: pause * 2)
-    }
+    connection.keepCancelling(for: Self.grace) { [self] in isAttached(connection) }
   }
 
   private func isAttached(_ connection: PostgresConnection) -> Bool {

@@ -47,6 +47,23 @@ struct PoolFaultTests {
     }
   }
 
+  @Test(.timeLimit(.minutes(1)))
+  func `a clean-up that the server does not answer holds nobody's shutdown up`() async throws {
+    try await withDatabase { database in
+      let proxy = try FaultProxy.start(before: database.cluster)
+      defer { proxy.stop() }
+      let conninfo = proxy.connectionString(database: database.name)
+      try await withPool(conninfo, size: 1, loops: 1) { fixture in
+        let lease = try await fixture.lease()
+        #expect(try await outcomes(["set a.b = 'c'"], on: lease.connection) == ["SET"])
+        proxy.stall(.toClient)
+        await fixture.pool.release(lease)
+        let counts = await fixture.pool.counts
+        #expect(counts.leased == 1 && counts.idle == 0)
+      }
+    }
+  }
+
   @Test func `the pool recovers from a restart of the server, while it is used`() async throws {
     let cluster = try await PrivateCluster.start(.temporary(settings: TestCluster.settings))
     try await withPool(cluster.connectionString(), size: 4, loops: 2) { fixture in

@@ -1,0 +1,31 @@
+internal import TransomEventLoop
+
+extension PostgresConnection {
+  private static let firstPause = Duration.milliseconds(20)
+
+  /// Ends what runs, as long as `isWanted`: asks the server to cancel it, again and again and ever more seldom, and closes
+  /// the connection when `grace` is over. From any thread.
+  ///
+  /// A request that arrives while nothing runs yet is lost: the commands may still be on their way
+  /// (PostgreSQL manual, 34.7 "Canceling Queries in Progress").
+  package nonisolated func keepCancelling(
+    for grace: Duration, while isWanted: @escaping @Sendable () -> Bool
+  ) {
+    loop.execute { [self] in
+      cancel(until: loop.now + grace, again: Self.firstPause, while: isWanted)
+    }
+  }
+
+  private nonisolated func cancel(
+    until deadline: MonotonicInstant, again pause: Duration,
+    while isWanted: @escaping @Sendable () -> Bool
+  ) {
+    guard isWanted() else { return }
+    let now = loop.now
+    guard now < deadline else { return onLoop { $0.close() } }
+    onLoop { $0.cancelRunning() }
+    _ = loop.schedule(at: min(now + pause, deadline)) { [self] in
+      cancel(until: deadline, again: pause * 2, while: isWanted)
+    }
+  }
+}
