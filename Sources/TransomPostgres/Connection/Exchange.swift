@@ -89,7 +89,7 @@ extension PostgresConnection {
         statement.sql, exchange.parameters, statement.parameters, byRow: exchange.byRow,
         isPrepared: exchange.isPrepared)
     }
-    if exchange.flushesBeforeSuffix { try check(handle.sendFlushRequest()) }
+    if exchange.flushesBeforeSuffix { try requestFlush() }
     for command in exchange.suffix { try enqueueUnnamed(command) }
     try sync()
   }

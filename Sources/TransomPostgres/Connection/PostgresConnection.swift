@@ -209,6 +209,12 @@ package actor PostgresConnection: EventLoopActor {
 
   private static let noParameters = ParameterList()
 
+  /// Asks the server to send what it has got so far, before it does what is enqueued from now on.
+  package func requestFlush() throws(ConnectionError) {
+    try checkUsable()
+    try check(handle.sendFlushRequest())
+  }
+
   /// Ends the pipeline and sends it, as far as the socket takes it now; `next` sends the rest.
   package func sync() throws(ConnectionError) {
     try checkUsable()

@@ -137,13 +137,17 @@ package actor TransactionExecutor: EventLoopActor {
     job.timing.execute += MonotonicInstant.now - leased
     if !lease.releaseAtOnce() { await lease.release() }
 
+    if case .inDoubt(let id?) = ending {
+      ending = await resolve(id, job)
+    }
+
     switch ending {
     case .finished(.committed), .finished(.dryRunRolledBack):
       return writer.finish()
     case .finished(let outcome) where shouldReplay(outcome, job):
       job.buffer = writer.discard()
       return nil
-    case .finished, .lost, .notBegun:
+    case .finished, .lost, .inDoubt, .notBegun:
       _ = writer.discard()
       throw error(for: ending, job)
     }
@@ -188,6 +192,18 @@ package actor TransactionExecutor: EventLoopActor {
       case .unreachable(let detail): throw .databaseUnavailable(database: alias, detail: detail)
       case .shuttingDown, .cancelled: throw .draining
       }
+    }
+  }
+
+  /// Finds out what became of a transaction whose connection was lost at its end. That may take longer than the request
+  /// has time: a late answer is worth more than none.
+  private nonisolated func resolve(
+    _ id: UInt64, _ job: Job
+  ) async -> TransactionRun.Ending {
+    switch await CommitResolver(job.database, loop).fate(of: id) {
+    case .committed: .finished(.committed)
+    case .aborted: .lost(.lost("it was lost at COMMIT, which was not carried out"), nil)
+    case nil: .inDoubt(transactionID: id)
     }
   }
 
@@ -236,13 +252,13 @@ package actor TransactionExecutor: EventLoopActor {
         ?? .commitFailed(error)
     case .finished(.rolledBack(let failure)):
       return failed(failure, job)
-    case .lost(let error, mayBeStored: false, let failure):
+    case .lost(let error, let failure):
       if let failure { return failed(failure, job) }
       if job.receivedTooMuch { return .resultTooLarge(pointer: nil, limit: limits.response) }
       if job.interruption.reason != nil { return timedOut(job) }
       return .connectionLost(pointer: nil, detail: error.description)
-    case .lost(_, mayBeStored: true, _):
-      return .commitInDoubt(transactionID: nil)
+    case .inDoubt(let id):
+      return .commitInDoubt(transactionID: id.map(String.init))
     case .notBegun:
       return timedOut(job)
     }

@@ -7,10 +7,19 @@ struct TransactionRun: ~Copyable {
   /// How an attempt ended.
   enum Ending {
     case finished(PlanStateMachine.Outcome)
-    /// The connection failed. Unless `mayBeStored`, it is certain that nothing is stored.
-    case lost(ConnectionError, mayBeStored: Bool, PlanStateMachine.Failure?)
+    /// The connection failed, and it is certain that nothing is stored.
+    case lost(ConnectionError, PlanStateMachine.Failure?)
+    /// The connection failed at the transaction's end. If its id is known, all results have come.
+    case inDoubt(transactionID: UInt64?)
     /// It was interrupted before anything was sent.
     case notBegun
+  }
+
+  /// What is known of the transaction's id.
+  private enum Identity {
+    case unknown
+    case nothingWritten
+    case transaction(UInt64)
   }
 
   private enum Progress {
@@ -29,6 +38,7 @@ struct TransactionRun: ~Copyable {
   private let renewsStatements: Bool
   private var machine: PlanStateMachine
   private var isDeallocating = false
+  private var identity = Identity.unknown
   /// Whether more came than the limit allows: then what ran was cancelled.
   private(set) var receivedTooMuch = false
   /// The time that reading the answers and writing them as JSON took.
@@ -167,8 +177,13 @@ struct TransactionRun: ~Copyable {
   private func ending(after error: ConnectionError) -> Ending {
     switch machine.fateIfLost {
     case .ended(let outcome): .finished(outcome)
-    case .notStored: .lost(error, mayBeStored: false, machine.failureIfLost)
-    case .unknown: .lost(error, mayBeStored: true, machine.failureIfLost)
+    case .notStored: .lost(error, machine.failureIfLost)
+    case .unknown:
+      switch identity {
+      case .nothingWritten: .lost(error, machine.failureIfLost)
+      case .transaction(let id): .inDoubt(transactionID: id)
+      case .unknown: .inDoubt(transactionID: nil)
+      }
     }
   }
 
@@ -241,17 +256,20 @@ struct TransactionRun: ~Copyable {
       } else {
         try connection.enqueue(plan.sql(of: step), plan.parameters, plan.parameters(of: step))
       }
+      // What was done is to be known here before it is committed.
+      if step == .identify { try connection.requestFlush() }
     }
   }
 
   // MARK: Results
 
-  private func write(
+  private mutating func write(
     _ effect: PlanStateMachine.Effect, _ result: borrowing PGResultHandle,
     _ writer: inout ResultWriter
   ) {
     switch effect {
     case .none: break
+    case .identified: identify(result)
     case .groupBegan: writer.beginGroup()
     case .groupReleased: writer.endGroup()
     case .result(let index):
@@ -265,6 +283,15 @@ struct TransactionRun: ~Copyable {
       writer.replaceRowCount(with: rowCount)
       end(index, &writer)
     }
+  }
+
+  private mutating func identify(_ result: borrowing PGResultHandle) {
+    guard result.rowCount == 1 else { return }
+    guard !result.isNull(row: 0, column: 0) else { return identity = .nothingWritten }
+    let digits = result.value(row: 0, column: 0)
+    var id: UInt64 = 0
+    for index in digits.indices { id = id &* 10 &+ UInt64(digits[index] &- UInt8(ascii: "0")) }
+    identity = .transaction(id)
   }
 
   private func begin(

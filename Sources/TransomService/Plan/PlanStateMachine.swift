@@ -38,6 +38,8 @@ package struct PlanStateMachine: Sendable {
     case run(statement: Int, isFirst: Bool, isLast: Bool, rowCount: Int)
     case groupBegan(Int)
     case groupReleased(Int)
+    /// The result holds the transaction's id; NULL if nothing has been written.
+    case identified
   }
 
   /// What to do after a sync.
@@ -150,6 +152,7 @@ package struct PlanStateMachine: Sendable {
     guard let step = step(at: answered) else { return .none }
     switch step {
     case .begin, .snapshot, .role, .setting: return .none
+    case .identify: return .identified
     case .statement(let index): return statementSucceeded(index, run: 0, rowCount)
     case .rerun(let index, let run): return statementSucceeded(index, run: run, rowCount)
     case .savepoint(let group): return .groupBegan(group)

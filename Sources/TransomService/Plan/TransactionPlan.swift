@@ -17,6 +17,8 @@ package final class TransactionPlan: Sendable {
     case rerun(Int, run: Int)
     case savepoint(group: Int)
     case release(group: Int)
+    /// Asks for the transaction's id, by which its fate can be found out if the connection is lost at its end.
+    case identify
     /// COMMIT, or ROLLBACK of a dry run; in an implicit transaction the sync.
     case end
 
@@ -24,7 +26,7 @@ package final class TransactionPlan: Sendable {
     package var isTransactionControl: Bool {
       switch self {
       case .begin, .savepoint, .release, .end: true
-      case .snapshot, .role, .setting, .statement, .rerun: false
+      case .snapshot, .role, .setting, .statement, .rerun, .identify: false
       }
     }
   }
@@ -140,6 +142,8 @@ package final class TransactionPlan: Sendable {
     case .statement(let index), .rerun(let index, _): statements[index].sql
     case .savepoint(let group): Self.savepoints[groups[group].depth - 1].begin
     case .release(let group): Self.savepoints[groups[group].depth - 1].release
+    // NULL where nothing has been written.
+    case .identify: "select pg_catalog.pg_current_xact_id_if_assigned()"
     case .end: isDryRun ? "ROLLBACK" : "COMMIT"
     }
   }
@@ -158,7 +162,7 @@ package final class TransactionPlan: Sendable {
     case .setting(let index):
       let last = parameters.count - 2 * (settingNames.count - 1 - index)
       return last - 2..<last
-    case .begin, .snapshot, .savepoint, .release, .end: return 0..<0
+    case .begin, .snapshot, .savepoint, .release, .identify, .end: return 0..<0
     }
   }
 
@@ -184,17 +188,17 @@ package final class TransactionPlan: Sendable {
   /// The group that a step runs in; a group's own SAVEPOINT runs outside of it, its RELEASE inside.
   package func group(of step: Step) -> Int? {
     switch step {
-    case .begin, .snapshot, .role, .setting, .end: nil
+    case .begin, .snapshot, .role, .setting, .identify, .end: nil
     case .statement(let index), .rerun(let index, _): statements[index].place.group
     case .savepoint(let group): groups[group].place.group
     case .release(let group): group
     }
   }
 
-  /// The JSON Pointer of the part of the request that a step came from; nil for BEGIN and COMMIT.
+  /// The JSON Pointer of the part of the request that a step came from; nil for what is there in any transaction.
   package func pointer(of step: Step) -> String? {
     switch step {
-    case .begin, .snapshot, .end: nil
+    case .begin, .snapshot, .identify, .end: nil
     case .role: "/role"
     case .setting(let index):
       JSONPointer().appending("settings").appending(settingNames[index]).description
@@ -219,10 +223,12 @@ private struct Outline {
   var referable: [String: Int] = [:]
   var parameters: ParameterList
   private var hasReferences = false
+  /// Whether a statement does more than read.
+  private var mayStore = false
 
   init(_ request: TransactionRequest, isImplicit: Bool) {
     parameters = request.parameters
-    steps.reserveCapacity(request.items.count + 2)
+    steps.reserveCapacity(request.items.count + 3)
     statements.reserveCapacity(request.items.count)
     if !isImplicit { steps.append(.begin) }
     if request.readOnly { steps.append(.snapshot) }
@@ -237,6 +243,7 @@ private struct Outline {
       steps.append(.setting(index))
     }
     append(request.items, in: nil, depth: 0)
+    if mayStore, !request.readOnly, !request.dryRun { steps.append(.identify) }
     steps.append(.end)
     guard hasReferences else { return }
     for (index, statement) in statements.enumerated() {
@@ -269,6 +276,7 @@ extension Outline {
     _ statement: TransactionRequest.Statement, at place: TransactionPlan.Place
   ) {
     let number = statements.count
+    if statement.sql.kind != .reads { mayStore = true }
     if !statement.references.isEmpty {
       hasReferences = true
       cut()

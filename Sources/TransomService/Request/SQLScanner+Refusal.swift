@@ -11,7 +11,7 @@ extension SQLScanner {
     skipToCommand()
     guard case .word(let first) = next() else { return nil }
     guard let command = command(first) else {
-      isQuery = beginsQuery(first)
+      kind = kind(first)
       return nil
     }
     switch command {
@@ -42,17 +42,17 @@ extension SQLScanner {
     }
   }
 
-  private func beginsQuery(_ first: Range<Int>) -> Bool {
+  private func kind(_ first: Range<Int>) -> SQLText.Kind {
     switch sql[first.lowerBound] | 0x20 {
-    case UInt8(ascii: "s"): word(first, is: "select")
-    case UInt8(ascii: "i"): word(first, is: "insert")
-    case UInt8(ascii: "u"): word(first, is: "update")
-    case UInt8(ascii: "d"): word(first, is: "delete")
-    case UInt8(ascii: "w"): word(first, is: "with")
-    case UInt8(ascii: "m"): word(first, is: "merge")
-    case UInt8(ascii: "v"): word(first, is: "values")
-    case UInt8(ascii: "t"): word(first, is: "table")
-    default: false
+    case UInt8(ascii: "s"): word(first, is: "select") ? .reads : .other
+    case UInt8(ascii: "i"): word(first, is: "insert") ? .changes : .other
+    case UInt8(ascii: "u"): word(first, is: "update") ? .changes : .other
+    case UInt8(ascii: "d"): word(first, is: "delete") ? .changes : .other
+    case UInt8(ascii: "w"): word(first, is: "with") ? .changes : .other
+    case UInt8(ascii: "m"): word(first, is: "merge") ? .changes : .other
+    case UInt8(ascii: "v"): word(first, is: "values") ? .reads : .other
+    case UInt8(ascii: "t"): word(first, is: "table") ? .reads : .other
+    default: .other
     }
   }
 

@@ -9,8 +9,8 @@
 struct SQLScanner: ~Escapable {
   let sql: Span<UInt8>
   private(set) var position = 0
-  /// Whether `refusal()` found the first word of a query: see `SQLText.isQuery`.
-  var isQuery = false
+  /// What `refusal()` found the statement to be.
+  var kind = SQLText.Kind.other
   /// Whether a backslash in a plain string escapes: `standard_conforming_strings` is off.
   var backslashEscapes = false
 

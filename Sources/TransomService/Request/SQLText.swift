@@ -7,15 +7,25 @@
 /// it also refuses several commands in one (extended query protocol).
 package struct SQLText: Hashable, Sendable {
   package let text: String
-  /// Whether it only reads or changes rows, so that it means the same without BEGIN before it: SELECT, INSERT, UPDATE,
-  /// DELETE, MERGE, VALUES, TABLE, or WITH and one of them. Not so LOCK, which needs a transaction block, nor
-  /// VACUUM, which cannot be in one.
-  package let isQuery: Bool
+  package let kind: Kind
+
+  /// What a statement may do, as far as its first word tells.
+  package enum Kind: Sendable {
+    /// SELECT, VALUES, TABLE: nothing is stored, unless a function does it.
+    case reads
+    /// INSERT, UPDATE, DELETE, MERGE; or WITH, behind which one of them may stand.
+    case changes
+    /// All else, such as LOCK, which needs a transaction block, or VACUUM, which cannot be in one.
+    case other
+  }
+
+  /// Whether it only reads or changes rows, so that it means the same without BEGIN before it.
+  package var isQuery: Bool { kind != .other }
 
   package init(_ text: String) throws(SQLRefusal) {
     var scanner = SQLScanner(text.utf8.span)
     if let refusal = scanner.refusal() { throw refusal }
-    isQuery = scanner.isQuery
+    kind = scanner.kind
     self.text = text
   }
 }

@@ -41,8 +41,6 @@ extension ServiceError {
     case .connectionLost: (503, "connection-lost", "The connection to the database was lost")
     case .commitFailed(let error): (error.sqlState.status, "commit-failed", "The commit failed")
     case .commitInDoubt: (503, "commit-in-doubt", "Whether the commit succeeded is unknown")
-    case .committedWithoutResults:
-      (500, "results-lost", "The transaction is committed, but its results are lost")
     case .internalError: (500, "internal-error", "Transom failed")
     }
   }
@@ -71,7 +69,6 @@ extension ServiceError {
       .rolledBack
     case .timedOut(_, _, let started): started ? .rolledBack : .notStarted
     case .commitInDoubt: .unknown
-    case .committedWithoutResults: .committed
     case .internalError(_, let outcome): outcome
     }
   }
@@ -85,7 +82,7 @@ extension ServiceError {
     case .timedOut(_, _, let started): !started
     case .notFound, .methodNotAllowed, .unsupportedMediaType, .unauthenticated, .forbidden,
       .invalidRequest, .unknownDatabase, .expectationFailed, .unresolvedReference, .resultTooLarge,
-      .commitInDoubt, .committedWithoutResults, .internalError:
+      .commitInDoubt, .internalError:
       false
     }
   }
@@ -102,7 +99,7 @@ extension ServiceError {
       error.sqlState.status == 503 ? 5 : nil
     case .notFound, .methodNotAllowed, .unsupportedMediaType, .unauthenticated, .forbidden,
       .invalidRequest, .unknownDatabase, .expectationFailed, .unresolvedReference, .resultTooLarge,
-      .timedOut, .commitInDoubt, .committedWithoutResults, .internalError:
+      .timedOut, .commitInDoubt, .internalError:
       nil
     }
   }
@@ -134,8 +131,6 @@ extension ServiceError {
       "The transaction could not be started within \(milliseconds) ms."
     case .commitInDoubt:
       "The connection was lost at COMMIT, and the transaction's fate could not be found out."
-    case .committedWithoutResults:
-      "The connection was lost at COMMIT. The transaction is stored; its results did not arrive."
     }
   }
 
@@ -148,8 +143,7 @@ extension ServiceError {
     case .expectationFailed(let pointer, _), .unresolvedReference(let pointer, _): pointer
     case .unknownDatabase: "/database"
     case .notFound, .methodNotAllowed, .unsupportedMediaType, .unauthenticated, .forbidden,
-      .poolTimedOut, .databaseUnavailable, .draining, .commitFailed, .commitInDoubt,
-      .committedWithoutResults, .internalError:
+      .poolTimedOut, .databaseUnavailable, .draining, .commitFailed, .commitInDoubt, .internalError:
       nil
     }
   }
@@ -173,7 +167,7 @@ extension ServiceError {
 
   private var transactionID: String? {
     switch self {
-    case .commitInDoubt(let id), .committedWithoutResults(let id): id
+    case .commitInDoubt(let id): id
     default: nil
     }
   }

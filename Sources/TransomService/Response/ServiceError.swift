@@ -41,8 +41,6 @@ package enum ServiceError: Error, Equatable, Sendable {
   case commitFailed(ServerError)
   /// The connection was lost at COMMIT, and what became of it cannot be told.
   case commitInDoubt(transactionID: String?)
-  /// The connection was lost at COMMIT, which was carried out, but results are missing.
-  case committedWithoutResults(transactionID: String?)
 
   /// A mistake of Transom's own.
   case internalError(detail: String, outcome: Outcome)

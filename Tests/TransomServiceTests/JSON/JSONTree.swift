@@ -2,7 +2,7 @@ import TransomService
 
 /// A document as a tree, for comparison: what `JSONReader` read, or what the plain parser below
 /// makes of the same octets. Strings are octets: Swift's own compare by canonical equivalence.
-indirect enum JSONTree: Equatable {
+indirect enum JSONTree: Equatable, Sendable {
   case null
   case bool(Bool)
   case number([UInt8])

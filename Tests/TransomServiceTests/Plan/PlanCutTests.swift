@@ -4,6 +4,8 @@ import TransomService
 
 /// Where a plan waits for what came back: as seldom as it can.
 @Suite struct PlanCutTests {
+  private static let identify = "select pg_catalog.pg_current_xact_id_if_assigned()"
+
   /// The commands of each pipeline if nothing fails.
   private static func pipelines(_ document: String) throws -> [[String]] {
     let plan = TransactionPlan(try decode(document))
@@ -23,7 +25,7 @@ import TransomService
         """
         {"statements": [{"id": "a", "sql": "a"}, {"sql": "b"},
           {"sql": "c $1", "refs": {"1": "/a/row_count"}}, {"sql": "d"}]}
-        """) == [["BEGIN", "a", "b"], ["c $1", "d", "COMMIT"]])
+        """) == [["BEGIN", "a", "b"], ["c $1", "d", Self.identify, "COMMIT"]])
   }
 
   @Test func `what comes after an expectation waits for it`() throws {
@@ -34,7 +36,7 @@ import TransomService
           {"savepoint": [{"sql": "c", "expect": {"min": 1}}]}, {"sql": "d"}]}
         """) == [
           ["BEGIN", "a", "b"], ["SAVEPOINT transom_1", "c"],
-          ["RELEASE SAVEPOINT transom_1", "d", "COMMIT"],
+          ["RELEASE SAVEPOINT transom_1", "d", Self.identify, "COMMIT"],
         ])
   }
 
@@ -44,7 +46,7 @@ import TransomService
         """
         {"statements": [{"id": "a", "sql": "a", "expect": {"max": 1}},
           {"sql": "b $1", "refs": {"1": "/a/row_count"}}]}
-        """) == [["BEGIN", "a"], ["b $1", "COMMIT"]])
+        """) == [["BEGIN", "a"], ["b $1", Self.identify, "COMMIT"]])
   }
 
   @Test func `a batch needs none`() throws {
@@ -52,10 +54,10 @@ import TransomService
       #"{"statements": [{"sql": "insert into t values ($1)", "batch": [[1], [2], [3]]}]}"#
     let plan = TransactionPlan(try decode(document))
     #expect(plan.isImplicit)
-    #expect(plan.steps == [.statement(0), .rerun(0, run: 1), .rerun(0, run: 2), .end])
-    #expect(plan.steps.dropLast().map(plan.parameters(of:)) == [0..<1, 1..<2, 2..<3])
+    #expect(plan.steps == [.statement(0), .rerun(0, run: 1), .rerun(0, run: 2), .identify, .end])
+    #expect(plan.steps.dropLast(2).map(plan.parameters(of:)) == [0..<1, 1..<2, 2..<3])
     #expect(plan.pointer(of: plan.steps[1]) == "/statements/0/batch/1")
-    #expect(plan.pipeline(from: 0) == 0..<4)
+    #expect(plan.pipeline(from: 0) == 0..<5)
   }
 
   @Test func `a connection that is lost before COMMIT went out has stored nothing`() throws {
@@ -64,7 +66,7 @@ import TransomService
     var machine = PlanStateMachine(plan)
     #expect(machine.fateIfLost == .notStored)
     for _ in 0..<2 { _ = machine.succeeded(tagIsCommit: false, rowCount: 1) }
-    #expect(machine.synced() == .proceed(.run(2..<3)))
+    #expect(machine.synced() == .proceed(.run(2..<4)))
     #expect(machine.fateIfLost == .unknown)
   }
 

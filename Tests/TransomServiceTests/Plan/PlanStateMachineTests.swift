@@ -6,7 +6,7 @@ import TransomService
 @Suite struct PlanStateMachineTests {
   private typealias Failure = PlanStateMachine.Failure
 
-  /// Steps: BEGIN, a, [ b, [ c ] d ] e, COMMIT; the outer group continues on error.
+  /// Steps: BEGIN, a, [ b, [ c ] d ] e, the id, COMMIT; the outer group continues on error.
   private static let nested = """
     {"statements": [{"sql": "a"},
       {"savepoint": [{"sql": "b"}, {"savepoint": [{"sql": "c"}]}, {"sql": "d"}],
@@ -51,7 +51,7 @@ import TransomService
       effects == [
         .none, .result(statement: 0), .groupBegan(0), .result(statement: 1), .groupBegan(1),
         .result(statement: 2), .groupReleased(1), .result(statement: 3), .groupReleased(0),
-        .result(statement: 4), .none,
+        .result(statement: 4), .identified, .none,
       ])
     #expect(machine.synced() == .finished(.committed))
   }
@@ -85,11 +85,11 @@ import TransomService
     var (machine, plan) = try Self.machine(Self.nested, failingAt: step)
     let failure = Failure(step: plan.steps[step], error: Self.error())
     #expect(
-      machine.synced() == .recover(.recover(group: 0, then: 9..<11), failed: failure, depth: 1))
+      machine.synced() == .recover(.recover(group: 0, then: 9..<12), failed: failure, depth: 1))
     #expect(plan.pointer(of: plan.steps[step]) == pointer)
     #expect(machine.currentFailure == nil)
-    let effects = (0..<4).map { machine.succeeded(tagIsCommit: $0 == 3) }
-    #expect(effects == [.none, .none, .result(statement: 4), .none])
+    let effects = (0..<5).map { machine.succeeded(tagIsCommit: $0 == 4) }
+    #expect(effects == [.none, .none, .result(statement: 4), .identified, .none])
     #expect(machine.synced() == .finished(.committed))
   }
 
@@ -101,15 +101,15 @@ import TransomService
     var (machine, plan) = try Self.machine(document, failingAt: 3)
     let first = Failure(step: .statement(0), error: Self.error())
     #expect(
-      machine.synced() == .recover(.recover(group: 1, then: 5..<8), failed: first, depth: 2))
+      machine.synced() == .recover(.recover(group: 1, then: 5..<9), failed: first, depth: 2))
     // ROLLBACK TO, RELEASE, then b, which fails, too.
-    Self.answer(&machine, 5, failingAt: 2, Self.error("23505"))
+    Self.answer(&machine, 6, failingAt: 2, Self.error("23505"))
     let second = Failure(step: .statement(1), error: Self.error("23505"))
     #expect(
-      machine.synced() == .recover(.recover(group: 0, then: 7..<8), failed: second, depth: 1))
-    Self.answer(&machine, 3, failingAt: nil)
+      machine.synced() == .recover(.recover(group: 0, then: 7..<9), failed: second, depth: 1))
+    Self.answer(&machine, 4, failingAt: nil)
     #expect(machine.synced() == .finished(.committed))
-    #expect(plan.steps.count == 8)
+    #expect(plan.steps.count == 9)
   }
 
   @Test func `several groups may fail one after the other`() throws {
@@ -155,7 +155,7 @@ import TransomService
 
   @Test func `a COMMIT that is refused has rolled back by itself`() throws {
     let document = #"{"statements": [{"sql": "a"}]}"#
-    var (machine, _) = try Self.machine(document, failingAt: 2, Self.error("23503"))
+    var (machine, _) = try Self.machine(document, failingAt: 3, Self.error("23503"))
     #expect(machine.synced() == .finished(.commitRefused(Self.error("23503"))))
   }
 
@@ -182,7 +182,7 @@ import TransomService
   @Test func `a lost connection leaves in doubt only what COMMIT may have stored`() throws {
     let plan = TransactionPlan(try decode(#"{"statements": [{"sql": "a"}]}"#))
     var machine = PlanStateMachine(plan)
-    for _ in 0..<2 {
+    for _ in 0..<3 {
       #expect(machine.fateIfLost == .unknown)
       _ = machine.succeeded(tagIsCommit: false)
     }
@@ -194,7 +194,7 @@ import TransomService
     // An error at COMMIT may come from after it was carried out, such as while it is replicated.
     refused.failed(Self.error("57P01"))
     #expect(refused.fateIfLost == .unknown)
-    for step in 0..<2 {
+    for step in 0..<3 {
       let (failed, _) = try Self.machine(#"{"statements": [{"sql": "a"}]}"#, failingAt: step)
       #expect(failed.fateIfLost == .notStored)
     }

@@ -18,7 +18,7 @@ private func sql(_ plan: TransactionPlan) -> [String] { plan.steps.map(plan.sql(
       sql(plan) == [
         "BEGIN", "a", "SAVEPOINT transom_1", "b", "SAVEPOINT transom_2", "c",
         "RELEASE SAVEPOINT transom_2", "RELEASE SAVEPOINT transom_1", "SAVEPOINT transom_1",
-        "RELEASE SAVEPOINT transom_1", "d", "COMMIT",
+        "RELEASE SAVEPOINT transom_1", "d", sql(plan)[11], "COMMIT",
       ])
     #expect(plan.groups.map(\.depth) == [1, 2, 1])
     #expect(plan.groups.map(\.continuesOnError) == [false, true, false])
@@ -37,7 +37,9 @@ private func sql(_ plan: TransactionPlan) -> [String] { plan.steps.map(plan.sql(
   ) throws {
     let plan = TransactionPlan(try decode(document))
     #expect(plan.isImplicit)
-    #expect(plan.steps == plan.statements.indices.map { .statement($0) } + [.end])
+    let own: [TransactionPlan.Step] =
+      document.contains("select 1\"}]}") ? [.end] : [.identify, .end]
+    #expect(plan.steps == plan.statements.indices.map { .statement($0) } + own)
   }
 
   @Test(arguments: [
@@ -79,14 +81,14 @@ private func sql(_ plan: TransactionPlan) -> [String] { plan.steps.map(plan.sql(
         nil, "/role", "/settings/a.b", "/settings/~0~1x", "/statements/0", "/statements/1",
         "/statements/1/savepoint/0", "/statements/1/savepoint/1",
         "/statements/1/savepoint/1/savepoint/0", "/statements/1/savepoint/1", "/statements/1",
-        "/statements/2", nil,
+        "/statements/2", nil, nil,
       ])
   }
 
   @Test func `a savepoint runs in the group around it, its release inside`() throws {
     let plan = TransactionPlan(
       try decode(#"{"statements": [{"savepoint": [{"savepoint": [{"sql": "a"}]}]}]}"#))
-    #expect(plan.steps.map(plan.group(of:)) == [nil, nil, 0, 1, 1, 0, nil])
+    #expect(plan.steps.map(plan.group(of:)) == [nil, nil, 0, 1, 1, 0, nil, nil])
   }
 
   @Test(arguments: [
@@ -119,7 +121,7 @@ private func sql(_ plan: TransactionPlan) -> [String] { plan.steps.map(plan.sql(
     }
     #expect(
       parameters == [
-        [], ["it's"], ["a.b", "1; drop table t"], ["c.d", ""], ["1", nil], ["x"], [],
+        [], ["it's"], ["a.b", "1; drop table t"], ["c.d", ""], ["1", nil], ["x"], [], [],
       ])
     #expect(!sql(plan).joined().contains("it's"))
   }
@@ -134,11 +136,27 @@ private func sql(_ plan: TransactionPlan) -> [String] { plan.steps.map(plan.sql(
     let open = String(repeating: #"{"savepoint":["#, count: 64)
     let close = String(repeating: "]}", count: 64)
     let plan = TransactionPlan(try decode("{\"statements\":[\(open){\"sql\":\"a\"}\(close)]}"))
-    #expect(plan.steps.count == 2 + 2 * 64 + 1)
+    #expect(plan.steps.count == 2 + 2 * 64 + 2)
     #expect(sql(plan)[64] == "SAVEPOINT transom_64")
     #expect(
       plan.pointer(of: .statement(0))
         == "/statements/0" + String(repeating: "/savepoint/0", count: 64))
+  }
+
+  @Test(arguments: [
+    (#""statements": [{"sql": "select f()"}, {"sql": "values (1)"}, {"savepoint": []}]"#, false),
+    (#""read_only": true, "statements": [{"sql": "delete from t"}]"#, false),
+    (#""dry_run": true, "statements": [{"sql": "delete from t"}]"#, false),
+    (#""statements": [{"sql": "select 1"}, {"sql": "delete from t"}]"#, true),
+    (#""statements": [{"sql": "with a as (delete from t) select 1"}]"#, true),
+    (#""statements": [{"savepoint": [{"sql": "create table t ()"}]}]"#, true),
+  ])
+  func `a transaction that may have something to store asks for its id right before its end`(
+    _ members: String, _ asks: Bool
+  ) throws {
+    let plan = TransactionPlan(try decode("{\(members)}"))
+    #expect(plan.steps.contains(.identify) == asks)
+    if asks { #expect(plan.steps.suffix(2) == [.identify, .end]) }
   }
 
   @Test func `only commands of Transom's own are transaction control`() throws {

@@ -68,8 +68,6 @@ import TransomPostgres
     Row(.commitFailed(unique), 409, "commit-failed", .rolledBack, retry: false),
     Row(.commitInDoubt(transactionID: "7"), 503, "commit-in-doubt", .unknown, retry: false),
     Row(
-      .committedWithoutResults(transactionID: nil), 500, "results-lost", .committed, retry: false),
-    Row(
       .internalError(detail: "d", outcome: .rolledBack), 500, "internal-error", .rolledBack,
       retry: false),
   ]

@@ -1,0 +1,115 @@
+import TestSupport
+import Testing
+import TransomCluster
+import TransomPostgres
+import TransomService
+
+/// A connection that is lost while the transaction is being committed: what became of it is found out on another one.
+@Suite struct CommitInDoubtTests {
+  /// COMMIT waits for lock 1, and refuses a 13 then.
+  private static let schema = """
+    create table t (n int);
+    create function wait() returns trigger language plpgsql as $$
+    begin
+      perform pg_advisory_xact_lock(1);
+      if new.n = 13 then raise 'unlucky' using errcode = '23514'; end if;
+      return null;
+    end $$;
+    create constraint trigger wait after insert on t deferrable initially deferred
+      for each row execute function wait();
+    """
+
+  private static func document(_ number: Int, explicit: Bool = false) -> String {
+    let isolation = explicit ? #""isolation": "repeatable_read", "# : ""
+    return """
+      {\(isolation)"statements": [{"sql": "insert into t values ($1) returning n", "params": [\(number)]}]}
+      """
+  }
+
+  /// Sends a transaction that waits in the middle of COMMIT, cuts the line, and goes on with `then`.
+  private func lose(
+    _ document: String, in cluster: PrivateCluster? = nil,
+    then: (SideConnection) async throws -> Void,
+    check: (Result<JSONTree, any Error>, TestDatabase) async throws -> Void
+  ) async throws {
+    func run(_ database: TestDatabase) async throws {
+      try await database.query(Self.schema)
+      let proxy = try FaultProxy.start(before: database.cluster)
+      defer { proxy.stop() }
+      try await withExecutor(for: database) {
+        $0.connectionString = proxy.connectionString(database: database.name)
+        $0.connections = 2
+      } _: { harness in
+        _ = try await harness.backend()
+        try await withSideConnection(database) { side in
+          try await side.hold(1)
+          let before = proxy.bytesPassed(.toClient)
+          let answer = Task { try await harness.execute(document) }
+          try await database.waitForLockWaiters(1)
+          // What was flushed before COMMIT comes at once, and as a whole.
+          try await eventually("the results have come") { proxy.bytesPassed(.toClient) > before }
+          proxy.cutAll()
+          try await then(side)
+          try await check(await answer.result, database)
+        }
+      }
+    }
+    if let cluster {
+      try await withDatabase(in: cluster, run)
+    } else {
+      try await withDatabase(run)
+    }
+  }
+
+  @Test(arguments: [false, true])
+  func `a commit that was carried out is answered as if nothing had been lost`(
+    _ explicit: Bool
+  ) async throws {
+    try await lose(Self.document(7, explicit: explicit)) { side in
+      try await side.letGo()
+    } check: { answer, database in
+      let tree = try answer.get()
+      #expect(tree["status"]?.text == "committed")
+      #expect(tree["results"]?[0]?["rows"]?[0]?["n"]?.text == "7")
+      #expect(try await database.value("select count(*) from t") == "1")
+    }
+  }
+
+  @Test(arguments: [false, true])
+  func `a commit that was refused is answered as a rollback`(_ explicit: Bool) async throws {
+    try await lose(Self.document(13, explicit: explicit)) { side in
+      try await side.letGo()
+    } check: { answer, database in
+      let problem = try problem(answer)
+      #expect(problem.code == "connection-lost" && problem.status == 503)
+      #expect(problem.outcome == .rolledBack && problem.retryable)
+      #expect(try await database.value("select count(*) from t") == "0")
+    }
+  }
+
+  @Test func `a commit that gets no further is ended, so that it can be told`() async throws {
+    try await lose(Self.document(7)) { _ in
+    } check: { answer, database in
+      let problem = try problem(answer)
+      #expect(problem.code == "connection-lost" && problem.outcome == .rolledBack)
+      #expect(try await database.value("select count(*) from t") == "0")
+    }
+  }
+
+  @Test func `a server that comes back tells, too`() async throws {
+    let cluster = try await PrivateCluster.start(.temporary(settings: TestCluster.settings))
+    try await lose(Self.document(7), in: cluster) { _ in
+      try await cluster.restart()
+    } check: { answer, database in
+      let problem = try problem(answer)
+      #expect(problem.code == "connection-lost" && problem.outcome == .rolledBack)
+      #expect(try await database.value("select count(*) from t") == "0")
+    }
+    try await cluster.stop()
+  }
+
+  private func problem(_ answer: Result<JSONTree, any Error>) throws -> Problem {
+    let error = #expect(throws: ServiceError.self) { try answer.get() }
+    return try #require(error?.problem)
+  }
+}
