@@ -29,7 +29,8 @@ package struct QueryService: Sendable {
       ServiceHandler(
         executor: TransactionExecutor(
           on: loop, index: index, databases: databases, configuration.execution),
-        loopIndex: index, readiness: readiness, draining: draining)
+        loopIndex: index, readiness: readiness, draining: draining,
+        crossOrigin: configuration.crossOrigin)
     }
     let server = HTTPServer(
       handler: LoopHandlers(handlers: handlers, loops: group), loops: group,

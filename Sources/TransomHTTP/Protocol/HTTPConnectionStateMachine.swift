@@ -74,6 +74,7 @@ package struct HTTPConnectionStateMachine {
   private var owesContinue = false
   private var inputHasEnded = false
   private var isDraining = false
+  private var saysGoodbye = false
   private var answered = 0
   /// How many bytes of the current body were waited for, which decides whether it comes fast enough.
   package private(set) var bodyBytes = 0
@@ -109,6 +110,10 @@ package struct HTTPConnectionStateMachine {
     }
   }
 
+  /// The server is going to end: the next answer says `Connection: close`, and a connection that is idle stays open until
+  /// `drain`, so that a request that is on its way is answered.
+  package mutating func announceEnd() { saysGoodbye = true }
+
   /// The server wants to end: the current request is answered, no other.
   package mutating func drain() { isDraining = true }
 
@@ -122,7 +127,8 @@ package struct HTTPConnectionStateMachine {
   package mutating func responseBegan() -> Persistence {
     guard case .responding(let end, _) = state else { return .closed }
     answered += 1
-    let keepsAlive = parser.head.keepsAlive && !isDraining && answered < limits.requests
+    let keepsAlive =
+      parser.head.keepsAlive && !isDraining && !saysGoodbye && answered < limits.requests
     state = .responding(end: end, mustClose: !keepsAlive)
     guard keepsAlive else { return .closed }
     return parser.head.version == .http10 ? .keptAlive : .open

@@ -15,6 +15,7 @@ actor HTTPConnection {
 
   private let handler: any RequestHandler
   private let timeouts: HTTPServer.Timeouts
+  private let compressedFrom: Int?
   private var machine: HTTPConnectionStateMachine
   /// The socket before it is registered, which only the loop can do.
   private var descriptor: FileDescriptor?
@@ -35,6 +36,7 @@ actor HTTPConnection {
     self.handler = handler
     self.descriptor = consume descriptor
     timeouts = configuration.timeouts
+    compressedFrom = configuration.compressedFrom
     machine = HTTPConnectionStateMachine(limits: configuration.limits, refusing: refusal)
   }
 
@@ -69,6 +71,13 @@ actor HTTPConnection {
     }
   }
 
+  /// Lets requests be answered, with the word that the connection ends.
+  nonisolated func announceEnd() {
+    loop.execute { [self] in
+      assumeIsolated { $0.machine.announceEnd() }
+    }
+  }
+
   /// Closes the connection, whatever it does; a handler that runs is told as if the client had gone.
   nonisolated func abort() {
     loop.execute { [self] in
@@ -95,8 +104,11 @@ actor HTTPConnection {
         guard await write([], from: 0, to: socket) else { return }
       case .respond(let request):
         exchange.begin(at: loop.now)
-        let response = await handler.respond(to: request, in: exchange)
+        var response = await handler.respond(to: request, in: exchange)
         exchange.end()
+        if let compressedFrom, response.negotiateEncoding(for: request, from: compressedFrom) {
+          await response.encode()
+        }
         let isHead = request.method == .head
         let body = serialize(response, machine.responseBegan(), isHead: isHead)
         guard let sent = send(body, from: 0, to: socket) else { return }
@@ -147,14 +159,19 @@ actor HTTPConnection {
     }
   }
 
-  /// One deadline for all reads of a head or a body: a client that trickles gains nothing.
+  /// One deadline for all reads of a head: a client that trickles gains nothing. That of a body is later the more
+  /// has come, but never far: who sent much in the beginning must not stop for long.
   private func deadline(
     for wait: HTTPConnectionStateMachine.Wait
   ) -> MonotonicInstant {
-    if let deadline, deadline.wait == wait { return deadline.at }
+    if let deadline, deadline.wait == wait {
+      guard wait == .body else { return deadline.at }
+      return min(
+        deadline.at + timeouts.allowance(for: machine.bodyBytes), loop.now + timeouts.body)
+    }
     let timeout =
       switch wait {
-      case .request: answered > 0 ? timeouts.idle : timeouts.head
+      case .request: answered > 0 ? timeouts.idle : timeouts.firstByte
       case .head: timeouts.head
       case .body: timeouts.body
       }
@@ -192,14 +209,18 @@ actor HTTPConnection {
   }
 
   /// Sends everything from the octet `start` on, waiting for the client where it has to; false if the connection has
-  /// ended.
+  /// ended, or the client does not take what it is sent.
   private func write(_ body: [UInt8], from start: Int, to socket: Socket) async -> Bool {
+    let began = loop.now
     var sent = start
     while let now = send(body, from: sent, to: socket) {
       guard now < output.count + body.count else { return true }
       sent = now
-      let deadline = loop.now + timeouts.write
-      guard await socket.writable(until: deadline) == .ready else { return false }
+      let end = began + timeouts.write + timeouts.allowance(for: sent - start)
+      let deadline = min(end, loop.now + timeouts.write)
+      guard loop.now < deadline, await socket.writable(until: deadline) == .ready else {
+        return false
+      }
     }
     return false
   }

@@ -11,6 +11,8 @@ package import TransomEventLoop
 package actor HTTPServer {
   private enum State {
     case serving
+    /// Serving, with the word to everybody that it ends soon.
+    case ending
     case draining
   }
 
@@ -66,12 +68,19 @@ package actor HTTPServer {
     }
   }
 
+  /// Goes on serving and accepting, but each answer says `Connection: close`: load balancers have time to look elsewhere.
+  package func announceShutdown() {
+    guard state == .serving else { return }
+    state = .ending
+    for (connection, _) in connections.values { connection.announceEnd() }
+  }
+
   /// Stops accepting, closes idle connections, and lets requests that are there be answered.
   ///
   /// What is left at the deadline is closed; the handlers are told as if their clients had gone. Returns
   /// when the last connection has ended.
   package func shutdown(by deadline: MonotonicInstant) async {
-    if state == .serving {
+    if state != .draining {
       state = .draining
       for listener in listeners { listener.close() }
       for (connection, _) in connections.values { connection.drain() }
@@ -98,7 +107,7 @@ package actor HTTPServer {
   private func accept(from listener: ListeningSocket) async {
     await withDiscardingTaskGroup { group in
       defer { listener.close() }
-      while state == .serving {
+      while state != .draining {
         do {
           switch try listener.accept() {
           case .accepted(let descriptor):
@@ -111,7 +120,7 @@ package actor HTTPServer {
             guard await listener.acceptable() == .ready else { return }
           }
         } catch {
-          guard state == .serving else { return }
+          guard state != .draining else { return }
           logger.error("cannot accept a connection", metadata: ["error": "\(error)"])
           guard (try? await Task.sleep(for: Self.acceptPause)) != nil else { return }
         }
@@ -132,6 +141,7 @@ package actor HTTPServer {
       adopting: descriptor, on: loops[index], handler: handler.onLoop(loops[index]),
       configuration: configuration)
     connections[ObjectIdentifier(connection)] = (connection, index)
+    if state == .ending { connection.announceEnd() }
     return connection
   }
 

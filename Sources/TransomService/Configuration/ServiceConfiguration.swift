@@ -42,6 +42,8 @@ package struct ServiceConfiguration: Sendable {
   /// The number of event loops: one a core is best.
   package var loops: Int
   package var limits = Limits()
+  /// Which web pages may use the service; nil: those of its own origin only.
+  package var crossOrigin: CrossOriginPolicy?
   /// How long requests in flight may take once the service is told to stop.
   package var shutdownLimit: Duration = .seconds(30)
 

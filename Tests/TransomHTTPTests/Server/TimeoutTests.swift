@@ -26,7 +26,7 @@ struct TimeoutTests {
   }
 
   @Test func `a new connection that says nothing is closed without a word`() async throws {
-    try await withServer(configuration(\.head)) { server in
+    try await withServer(configuration(\.firstByte)) { server in
       let client = server.client()
       #expect(try await client.rest() == "")
       // An empty line is not the beginning of a request.

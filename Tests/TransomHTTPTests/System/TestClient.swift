@@ -100,6 +100,13 @@ actor TestClient {
     return Reply(status: status, head: text, body: String(decoding: body, as: UTF8.self))
   }
 
+  /// Reads one response whose body is no text.
+  func replyBytes() async throws -> (head: String, body: [UInt8]) {
+    let head = try await reply(hasBody: false).head
+    let length = head.split(separator: "\r\n").first { $0.hasPrefix("Content-Length: ") }
+    return (head, try await take(length.flatMap { Int($0.dropFirst(16)) } ?? 0))
+  }
+
   /// Everything up to the server's end of the stream.
   func rest() async throws -> String {
     while try await receive() {}
