@@ -9,6 +9,9 @@ extension HTTPServer {
     /// Answers of at least so many bytes are compressed for clients that accept it; nil: none.
     package var compressedFrom: Int? = 1024
 
+    /// Where each request is noted; nil: nowhere, which costs nothing.
+    package var accessLog: AccessLog?
+
     package init() {}
   }
 

@@ -51,8 +51,19 @@ package actor HTTPServer {
   }
 
   /// Binds an address, before `run`; gives the address with the port that it got.
-  package func listen(on address: SocketAddress) throws(SystemError) -> SocketAddress {
-    let listener = try ListeningSocket(listeningOn: address, on: loop)
+  ///
+  /// - Parameter mode: Who may connect to a Unix-domain socket, as chmod(2) takes it.
+  package func listen(
+    on address: SocketAddress, mode: UInt32 = 0o660
+  ) throws(SystemError) -> SocketAddress {
+    let listener = try ListeningSocket(listeningOn: address, mode: mode, on: loop)
+    listeners.append(listener)
+    return listener.address
+  }
+
+  /// Adopts a socket that listens already, before `run`; gives its address.
+  package func listen(inheriting descriptor: CInt) throws(SystemError) -> SocketAddress {
+    let listener = try ListeningSocket(inheriting: descriptor, on: loop)
     listeners.append(listener)
     return listener.address
   }

@@ -115,6 +115,22 @@ actor TestClient {
     return String(decoding: bytes, as: UTF8.self)
   }
 
+  /// Reads so many bytes at most, and forgets them; throws at the end of the stream.
+  func read(atMost limit: Int) async throws -> Int {
+    let socket = try socket()
+    var bytes: [UInt8] = []
+    while true {
+      switch try socket.read(into: &bytes, atMost: limit) {
+      case .bytes(let count): return count
+      case .endOfStream: throw Failure(description: "the server has closed")
+      case .wouldBlock:
+        guard await socket.readable(until: .now + Self.patience) == .ready else {
+          throw Failure(description: "the server sends nothing more")
+        }
+      }
+    }
+  }
+
   /// Whether the server ends the connection, by a reset if need be.
   func isEnded() async throws -> Bool {
     do {
