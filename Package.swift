@@ -117,7 +117,8 @@ let package = Package(
         .product(name: "SystemPackage", package: "swift-system"),
       ], path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(
-      name: "TransomEventLoopTests", dependencies: ["TransomEventLoop", "TestSupport"],
+      name: "TransomEventLoopTests",
+      dependencies: ["CTransomLinux", "TransomEventLoop", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "TransomHTTPTests",

@@ -1,4 +1,5 @@
-import Glibc
+import CTransomLinux
+import FoundationEssentials
 import Testing
 
 @testable import TransomEventLoop
@@ -25,7 +26,7 @@ struct ListeningSocketTests {
   }
 
   private func end() async {
-    unlink(path)
+    _ = unsafe unlink(path)
     await group.shutdown()
   }
 
@@ -42,7 +43,7 @@ struct ListeningSocketTests {
 
   @Test func `the file of a server that was killed is replaced`() async throws {
     let left = try boundSocket(path)
-    Glibc.close(left)
+    CTransomLinux.close(left)
     #expect(fileMode(path) != nil)
     let listener = try await listen()
     #expect(connects(path))
@@ -61,26 +62,27 @@ struct ListeningSocketTests {
   }
 
   @Test func `a file that is no socket is left alone`() async throws {
-    try write("precious", to: path)
+    try "precious".write(toFile: path, atomically: false, encoding: .utf8)
     let error = await #expect(throws: SystemError.self) { _ = try await listen() }
     #expect(error?.errno == EADDRINUSE)
-    #expect(contents(of: path) == "precious")
+    let kept = try String(contentsOfFile: path, encoding: .utf8)
+    #expect(kept == "precious")
     await end()
   }
 
   @Test func `a socket that another server has put in its place stays`() async throws {
     let listener = try await listen()
-    unlink(path)
+    _ = unsafe unlink(path)
     let other = try boundSocket(path)
     await close(listener)
     #expect(fileMode(path) != nil)
-    Glibc.close(other)
+    CTransomLinux.close(other)
     await end()
   }
 
   @Test func `an inherited socket is accepted from, and its other owner keeps it`() async throws {
     let theirs = try boundSocket(path)
-    Glibc.listen(theirs, 10)
+    CTransomLinux.listen(theirs, 10)
     let ours = dup(theirs)
     let loop = group.loops[0]
     let listener = try await loop.run { () throws(SystemError) in
@@ -99,7 +101,7 @@ struct ListeningSocketTests {
     await close(listener)
     #expect(fileMode(path) != nil)
     #expect(connects(path))
-    Glibc.close(theirs)
+    CTransomLinux.close(theirs)
     await end()
   }
 
@@ -108,7 +110,7 @@ struct ListeningSocketTests {
     for descriptor in [bound, -1, 0] {
       #expect(throws: SystemError.self) { try ListeningSocket.prepareInherited(descriptor) }
     }
-    Glibc.close(bound)
+    CTransomLinux.close(bound)
     await end()
   }
 

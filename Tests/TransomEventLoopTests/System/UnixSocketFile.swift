@@ -1,18 +1,21 @@
-import Glibc
+import CTransomLinux
+import FoundationEssentials
 
 // Files and sockets as another process would make and find them: without our own code.
 
 /// The permissions of a file; nil if there is none.
 func fileMode(_ path: String) -> UInt32? {
-  var status = unsafe stat()
+  var status = stat()
   guard unsafe lstat(path, &status) == 0 else { return nil }
-  return unsafe status.st_mode & 0o777
+  return status.st_mode & 0o777
 }
 
 /// A socket that is bound to a path, and does not listen yet.
 func boundSocket(_ path: String) throws -> CInt {
   let number = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-  guard withUnixAddress(path, { unsafe bind(number, $0, $1) }) == 0 else { throw Errno(errno) }
+  guard unsafe withUnixAddress(path, { unsafe bind(number, $0, $1) }) == 0 else {
+    throw Errno(ctransom_errno())
+  }
   return number
 }
 
@@ -20,25 +23,12 @@ func boundSocket(_ path: String) throws -> CInt {
 func connects(_ path: String) -> Bool {
   let number = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
   defer { close(number) }
-  return withUnixAddress(path) { unsafe connect(number, $0, $1) } == 0
+  return unsafe withUnixAddress(path) { unsafe connect(number, $0, $1) } == 0
 }
 
-func isClosedOnExec(_ number: CInt) -> Bool { fcntl(number, F_GETFD) & FD_CLOEXEC != 0 }
-
-func write(_ text: String, to path: String) throws {
-  let number = open(path, O_CREAT | O_WRONLY, 0o600)
-  defer { close(number) }
-  guard unsafe Glibc.write(number, text, text.utf8.count) == text.utf8.count else {
-    throw Errno(errno)
-  }
-}
-
-func contents(of path: String) -> String {
-  let number = open(path, O_RDONLY)
-  defer { close(number) }
-  var bytes = [UInt8](repeating: 0, count: 100)
-  let count = unsafe read(number, &bytes, bytes.count)
-  return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+func isClosedOnExec(_ number: CInt) -> Bool {
+  (try? String(contentsOfFile: "/proc/self/fdinfo/\(number)", encoding: .utf8))?
+    .contains(/flags:\s+0?2[0-9]{6}/) == true
 }
 
 struct Errno: Error {
