@@ -120,7 +120,7 @@ actor HTTPConnection {
         var isComplete = send(body, from: 0, to: socket)
         if isComplete == false { isComplete = await write(body, from: sent, to: socket) }
         if let accessLog, accessLog.isDue {
-          let duration = loop.now - exchange.receivedAt
+          let duration = .now - exchange.receivedAt
           note(request, response, exchange.outcome, isComplete, duration, socket)
         }
         guard isComplete == true else { return }
