@@ -22,7 +22,12 @@ package final class ListeningSocket: @unchecked Sendable {
 
   /// Binds and listens. On the loop only.
   ///
-  /// - Parameter mode: Who may connect to a Unix-domain socket, as chmod(2) takes it: whoever may write to its file.
+  /// - Parameters:
+  ///   - address: Of a Unix-domain socket whose file nobody listens on any more, the file is replaced.
+  ///   - mode: Who may connect to a Unix-domain socket, as chmod(2) takes it: whoever may write to its file.
+  ///   - backlog: How many clients may wait to be accepted.
+  ///   - loop: Where it lives.
+  /// - Throws: the kernel's reason, such as that the address is in use.
   package init(
     listeningOn address: SocketAddress, mode: UInt32 = 0o660, backlog: Int = 4096,
     on loop: EventLoop

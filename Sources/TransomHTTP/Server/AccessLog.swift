@@ -16,7 +16,10 @@ package final class AccessLog: Sendable {
   private let proxies: TrustedProxies
   private let count = Atomic<UInt64>(0)
 
-  /// - Parameter interval: Of so many requests one is written; 1: each.
+  /// - Parameters:
+  ///   - logger: Where events go, as `info`.
+  ///   - interval: Of so many requests one is written; 1: each.
+  ///   - proxies: Who is believed about clients' addresses.
   package init(logger: Logger, interval: Int = 1, proxies: TrustedProxies = TrustedProxies()) {
     self.logger = logger
     self.interval = UInt64(max(1, interval))

@@ -50,9 +50,13 @@ package actor HTTPServer {
     connectionCounts = Array(repeating: 0, count: loops.loops.count)
   }
 
-  /// Binds an address, before `run`; gives the address with the port that it got.
+  /// Binds an address, before `run`.
   ///
-  /// - Parameter mode: Who may connect to a Unix-domain socket, as chmod(2) takes it.
+  /// - Parameters:
+  ///   - address: With port 0, any free one is taken.
+  ///   - mode: Who may connect to a Unix-domain socket, as chmod(2) takes it.
+  /// - Returns: The address with the port that it got.
+  /// - Throws: the kernel's reason, such as that the address is in use.
   package func listen(
     on address: SocketAddress, mode: UInt32 = 0o660
   ) throws(SystemError) -> SocketAddress {
