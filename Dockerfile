@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 FROM swift:6.3-bookworm AS builder
 RUN apt-get update -q && apt-get install -q -y --no-install-recommends \
-      g++ libcurl4-openssl-dev libpq-dev libsimdjson-dev pkg-config \
+      g++ libcurl4-openssl-dev libpq-dev libsimdjson-dev pkg-config zlib1g-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 # The dependencies first: they change less often than our sources.
@@ -16,7 +16,7 @@ RUN swift build -c release --product transom --static-swift-stdlib \
 
 FROM debian:bookworm-slim
 RUN apt-get update -q && apt-get install -q -y --no-install-recommends \
-      ca-certificates libcurl4 libpq5 libsimdjson14 \
+      ca-certificates libcurl4 libpq5 libsimdjson14 zlib1g \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin transom
 COPY --from=builder /usr/local/bin/transom /usr/local/bin/transom

@@ -49,6 +49,8 @@ let package = Package(
     .systemLibrary(name: "CTransomLinux"),
     .systemLibrary(
       name: "CTransomPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+    .systemLibrary(
+      name: "CTransomZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(
       name: "CTransomJSON", linkerSettings: [.linkedLibrary("simdjson")]),
 
@@ -70,7 +72,7 @@ let package = Package(
     .target(
       name: "TransomHTTP",
       dependencies: [
-        "TransomEventLoop",
+        "CTransomZlib", "TransomEventLoop",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: strict),
@@ -115,12 +117,13 @@ let package = Package(
         .product(name: "SystemPackage", package: "swift-system"),
       ], path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(
-      name: "TransomEventLoopTests", dependencies: ["TransomEventLoop", "TestSupport"],
+      name: "TransomEventLoopTests",
+      dependencies: ["CTransomLinux", "TransomEventLoop", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "TransomHTTPTests",
       dependencies: [
-        "TransomEventLoop", "TransomHTTP",
+        "CTransomZlib", "TransomEventLoop", "TransomHTTP",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: strict),

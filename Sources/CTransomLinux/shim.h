@@ -71,6 +71,35 @@ static inline void ctransom_reuse_address(int descriptor) {
   (void)setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 }
 
+/// `setsockopt` of one integer: an IPv6 address means itself only, not every IPv4 address, too.
+static inline void ctransom_only_ipv6(int descriptor) {
+  int on = 1;
+  (void)setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+}
+
+/// Whether a descriptor is a stream socket that listens.
+static inline int ctransom_is_listening(int descriptor) {
+  int type = 0, listens = 0;
+  socklen_t length = sizeof type;
+  if (getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &length) != 0) return 0;
+  length = sizeof listens;
+  if (getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) != 0) return 0;
+  return type == SOCK_STREAM && listens;
+}
+
+/// Makes an inherited descriptor non-blocking, and keeps it from the programs that this one starts.
+static inline int ctransom_prepare_inherited(int descriptor) {
+  int flags = fcntl(descriptor, F_GETFL);
+  if (flags < 0 || fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) < 0) return -1;
+  return fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+}
+
+/// The inode of a file, or 0: tells one socket's file from another's with the same path.
+static inline unsigned long long ctransom_inode(const char *path) {
+  struct stat status;
+  return lstat(path, &status) == 0 ? status.st_ino : 0;
+}
+
 /// Removes the file of a Unix-domain socket that nobody listens on any more, and nothing else.
 static inline void ctransom_remove_stale_socket(const char *path) {
   struct stat status;
@@ -93,6 +122,10 @@ static inline int ctransom_bind(int descriptor, const struct sockaddr *address, 
 static inline int ctransom_socket_name(int descriptor, struct sockaddr *address,
                                        socklen_t *length) {
   return getsockname(descriptor, address, length);
+}
+
+static inline int ctransom_peer_name(int descriptor, struct sockaddr *address, socklen_t *length) {
+  return getpeername(descriptor, address, length);
 }
 
 static inline int ctransom_accept(int descriptor) {

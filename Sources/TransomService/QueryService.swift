@@ -29,13 +29,20 @@ package struct QueryService: Sendable {
       ServiceHandler(
         executor: TransactionExecutor(
           on: loop, index: index, databases: databases, configuration.execution),
-        loopIndex: index, readiness: readiness, draining: draining)
+        loopIndex: index, readiness: readiness, draining: draining,
+        crossOrigin: configuration.crossOrigin)
     }
     let server = HTTPServer(
       handler: LoopHandlers(handlers: handlers, loops: group), loops: group,
-      configuration: configuration.http, logger: logger)
+      configuration: configuration.http(logger: logger), logger: logger)
     var bound: [String] = []
-    for address in addresses { bound.append(try await server.listen(on: address).description) }
+    for socket in configuration.inherited {
+      bound.append(try await server.listen(inheriting: socket.descriptor).description)
+    }
+    for address in addresses {
+      let address = try await server.listen(on: address, mode: configuration.socketMode)
+      bound.append(address.description)
+    }
     for address in bound { logger.info("listening", metadata: ["address": "\(address)"]) }
     started(bound)
     try await serve(server, draining)
@@ -50,6 +57,10 @@ package struct QueryService: Sendable {
         try await gracefulShutdown()
         logger.info("stopping: requests in flight are finished first")
         draining.begin()
+        if configuration.shutdownDelay > .zero {
+          await server.announceShutdown()
+          try await Task.sleep(for: configuration.shutdownDelay)
+        }
         await server.shutdown(by: .now + configuration.shutdownLimit)
       }
       try await tasks.next()

@@ -14,17 +14,17 @@ struct Serve: AsyncParsableCommand {
     discussion: """
       Without a database, a private PostgreSQL is made from the installed server and kept for the next start.
 
-      Each setting is an environment variable, too; a flag wins:
-        TRANSOM_LISTEN, TRANSOM_DATABASE_URL or DATABASE_URL, TRANSOM_POOL_SIZE, TRANSOM_POOL_WAIT_MS,
-        TRANSOM_PREPARED_STATEMENTS, TRANSOM_LOOPS, TRANSOM_DATA_DIRECTORY, TRANSOM_LOG_LEVEL,
-        TRANSOM_ALLOW_UNAUTHENTICATED, TRANSOM_LIMITS_BODY, TRANSOM_LIMITS_RESPONSE,
-        TRANSOM_LIMITS_HEADERS, TRANSOM_LIMITS_TIMEOUT_MS, TRANSOM_LIMITS_CONNECTIONS
-      Limits are bytes, milliseconds and numbers.
+      Each flag is an environment variable, too: --limits-body is TRANSOM_LIMITS_BODY, and a flag that can be \
+      repeated is a list with commas. The flag wins. Variables without a flag: DATABASE_URL, TRANSOM_POOL_WAIT_MS, \
+      TRANSOM_PREPARED_STATEMENTS. With systemd's socket activation (LISTEN_FDS, LISTEN_PID) those sockets are \
+      served in place of the default address.
       """)
 
   @Option(
-    help: "HOST:PORT, [IPV6]:PORT or unix:/PATH; port 0 is any free one (default 127.0.0.1:8080).")
-  var listen: String?
+    help:
+      "HOST:PORT, [IPV6]:PORT or unix:/PATH; port 0 is any free one; can be repeated (default 127.0.0.1:8080)."
+  )
+  var listen: [String] = []
 
   @Option(help: "A PostgreSQL URL or connection string.")
   var databaseURL: String?
@@ -44,6 +44,9 @@ struct Serve: AsyncParsableCommand {
   @Flag(help: "Listen on an address that others can reach although nobody has to say who they are.")
   var allowUnauthenticated = false
 
+  @OptionGroup(title: "HTTP")
+  var server: ServerOptions
+
   func run() async throws {
     let settings = Settings()
     var logger = Logger(label: "transom") { StreamLogHandler.standardError(label: $0) }
@@ -58,7 +61,7 @@ struct Serve: AsyncParsableCommand {
         service: QueryService(configuration, logger: logger), showsExample: embedded != nil)
       let group = ServiceGroup(
         services: [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
-      try await group.run()
+      try await Interrupts.exitingAtSecond { try await group.run() }
     } catch {
       try? await embedded?.stop()
       throw error
@@ -100,47 +103,33 @@ struct Serve: AsyncParsableCommand {
 
   private func serviceConfiguration(_ settings: Settings) throws -> ServiceConfiguration {
     var database = ServiceConfiguration.Database(url: databaseURL ?? settings.databaseURL ?? "")
-    database.poolSize = try number(poolSize, "pool.size", settings, in: 1...10_000) ?? 16
+    database.poolSize = try settings.number(poolSize, "pool.size", in: 1...10_000) ?? 16
     database.preparesStatements = try settings.flag("prepared.statements") ?? true
-    if let wait = try settings.number("pool.wait.ms", in: 0...600_000) {
+    if let wait = try settings.number(nil, "pool.wait.ms", in: 0...600_000) {
       database.poolWait = .milliseconds(wait)
     }
-    let loops = try number(loops, "loops", settings, in: 1...1024)
+    let loops = try settings.number(loops, "loops", in: 1...1024)
     var configuration = ServiceConfiguration(
       databases: ["default": database],
       loops: loops ?? ProcessInfo.processInfo.activeProcessorCount)
     try Settings.check("database-url", database.validate)
-    configuration.listen = [listen ?? settings.listen ?? "127.0.0.1:8080"]
-    try readLimits(settings, &configuration.limits)
+    try readListeners(settings, &configuration)
+    try server.read(settings, into: &configuration)
     return configuration
   }
 
-  /// A number from the command line, or else from the environment.
-  private func number(
-    _ flag: Int?, _ key: String, _ settings: Settings, in range: ClosedRange<Int>
-  ) throws(SettingError) -> Int? {
-    guard let flag else { return try settings.number(key, in: range) }
-    let name = "--" + key.replacing(".", with: "-")
-    return try Settings.check(flag, String(flag), name, in: range)
-  }
-
-  private func readLimits(
-    _ settings: Settings, _ limits: inout ServiceConfiguration.Limits
+  /// What is asked for, and what the process was started with; the default without both.
+  private func readListeners(
+    _ settings: Settings, _ configuration: inout ServiceConfiguration
   ) throws(SettingError) {
-    if let body = try settings.number("limits.body", in: 1024...(256 << 20)) {
-      limits.body = body
+    for descriptor in try settings.inheritedDescriptors(of: getpid()) {
+      configuration.inherited.append(
+        try Settings.check("LISTEN_FDS") { try .init(descriptor: descriptor) })
     }
-    if let headers = try settings.number("limits.headers", in: 1024...(1 << 20)) {
-      limits.headers = headers
-    }
-    if let response = try settings.number("limits.response", in: 1024...(1 << 30)) {
-      limits.response = response
-    }
-    if let timeout = try settings.number("limits.timeout.ms", in: 1...86_400_000) {
-      limits.timeout = .milliseconds(timeout)
-    }
-    if let connections = try settings.number("limits.connections", in: 1...1_000_000) {
-      limits.connections = connections
+    if let (_, addresses) = settings.list(listen, "listen") {
+      configuration.listen = addresses
+    } else if !configuration.inherited.isEmpty {
+      configuration.listen = []
     }
   }
 }
@@ -162,18 +151,21 @@ private struct Host: Service {
 
   /// What to do first: a command that works as it stands.
   private static func example(_ address: String) -> String {
-    """
+    let place =
+      address.hasPrefix("unix:")
+      ? "--unix-socket \(address.dropFirst(5)) http://localhost" : "http://\(address)"
+    return """
 
-    Transom is ready. Post a first transaction:
+      Transom is ready. Post a first transaction:
 
-      curl http://\(address)/transactions --json '{"statements": [
-        {"sql": "create table if not exists account (id serial primary key, owner text unique)"},
-        {"id": "ada", "sql": "insert into account (owner) values ($1) on conflict do nothing returning id", "params": ["ada"]},
-        {"savepoint": [{"sql": "insert into account (owner) values ($1)", "params": ["ada"]}], "on_error": "continue"},
-        {"sql": "select * from account"}]}'
+        curl \(place)/transactions --json '{"statements": [
+          {"sql": "create table if not exists account (id serial primary key, owner text unique)"},
+          {"id": "ada", "sql": "insert into account (owner) values ($1) on conflict do nothing returning id", "params": ["ada"]},
+          {"savepoint": [{"sql": "insert into account (owner) values ($1)", "params": ["ada"]}], "on_error": "continue"},
+          {"sql": "select * from account"}]}'
 
-    Stop with Ctrl-C. The data stay.
+      Stop with Ctrl-C. The data stay.
 
-    """
+      """
   }
 }

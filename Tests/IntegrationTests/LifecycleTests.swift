@@ -89,7 +89,15 @@ import Testing
   @Test(arguments: [
     ("--pool-size", "0"), ("--pool-size", "many"), ("--loops", "-1"), ("--listen", "8080"),
     ("--listen", "127.0.0.1:99999"), ("--database-url", "postgresql://%zz"),
-    ("--log-level", "loud"),
+    ("--log-level", "loud"), ("--limits-body", "8MB"), ("--limits-request-line", "1"),
+    ("--limits-headers", "0"), ("--limits-header-count", "0"), ("--limits-response", "1"),
+    ("--limits-timeout-ms", "0"), ("--limits-connections", "0"), ("--limits-requests", "0"),
+    ("--limits-pipelined", "1"), ("--timeouts-first-byte-ms", "0"), ("--timeouts-head-ms", "-1"),
+    ("--timeouts-body-ms", "x"), ("--timeouts-idle-ms", "0"), ("--timeouts-write-ms", "0"),
+    ("--timeouts-minimum-rate", "0"), ("--shutdown-delay-ms", "-1"), ("--shutdown-limit-ms", "x"),
+    ("--compress-from", "0"), ("--compress-from", "on"), ("--socket-mode", "888"),
+    ("--cors-origins", "https://a/"), ("--access-log-interval", "0"),
+    ("--trusted-proxies", "10.0.0.1/8"), ("--forwarded-field", "via"), ("--listen", "unix:"),
   ])
   func `a malformed flag ends the start, and is named`(_ flag: String, _ value: String)
     async throws
@@ -101,7 +109,17 @@ import Testing
   @Test(arguments: [
     ("TRANSOM_POOL_SIZE", "16 or so"), ("TRANSOM_LOOPS", "0"), ("TRANSOM_LIMITS_BODY", "8MB"),
     ("TRANSOM_LIMITS_RESPONSE", "1"), ("TRANSOM_LIMITS_TIMEOUT_MS", "-5"),
-    ("TRANSOM_PREPARED_STATEMENTS", "maybe"),
+    ("TRANSOM_PREPARED_STATEMENTS", "maybe"), ("TRANSOM_LIMITS_REQUEST_LINE", "x"),
+    ("TRANSOM_LIMITS_HEADER_COUNT", "0"), ("TRANSOM_LIMITS_CONNECTIONS", "0"),
+    ("TRANSOM_LIMITS_REQUESTS", "0"), ("TRANSOM_LIMITS_PIPELINED", "1"),
+    ("TRANSOM_TIMEOUTS_FIRST_BYTE_MS", "0"), ("TRANSOM_TIMEOUTS_HEAD_MS", "0"),
+    ("TRANSOM_TIMEOUTS_BODY_MS", "0"), ("TRANSOM_TIMEOUTS_IDLE_MS", "0"),
+    ("TRANSOM_TIMEOUTS_WRITE_MS", "0"), ("TRANSOM_TIMEOUTS_MINIMUM_RATE", "0"),
+    ("TRANSOM_SHUTDOWN_DELAY_MS", "soon"), ("TRANSOM_SHUTDOWN_LIMIT_MS", "-1"),
+    ("TRANSOM_COMPRESS_FROM", "yes"), ("TRANSOM_SOCKET_MODE", "rw"),
+    ("TRANSOM_CORS_ORIGINS", "example.org"), ("TRANSOM_ACCESS_LOG", "2"),
+    ("TRANSOM_ACCESS_LOG_INTERVAL", "0"), ("TRANSOM_TRUSTED_PROXIES", "10/8"),
+    ("TRANSOM_FORWARDED_FIELD", "x-real-ip"),
   ])
   func `a malformed variable ends the start, and is named`(_ variable: String, _ value: String)
     async throws

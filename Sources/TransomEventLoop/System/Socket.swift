@@ -116,6 +116,12 @@ package final class Socket: @unchecked Sendable {
   /// Calls `handler` on the loop when the peer closes its side or the connection breaks; nil takes it back.
   package func onHangUp(_ handler: (@Sendable () -> Void)?) { watch.onHangUp(handler) }
 
+  /// The IP address of the peer, without its port; nil for a Unix-domain socket, or if the peer is gone.
+  package var peerHost: String? {
+    guard descriptor != nil else { return nil }
+    return SocketAddress.peerHost(of: watch.descriptor)
+  }
+
   /// Tells the peer that nothing more comes; reading goes on.
   package func shutdownWrite() {
     guard descriptor != nil else { return }

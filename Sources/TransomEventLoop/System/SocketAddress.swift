@@ -36,14 +36,10 @@ package struct SocketAddress: Sendable, CustomStringConvertible {
       let port = UInt16(text[text.index(after: colon)...]),
       text[text.index(after: colon)...].allSatisfy(\.isNumber)
     else { throw .malformed(text) }
-    var host = text[..<colon]
-    if host.hasPrefix("["), host.hasSuffix("]") {
-      host = host.dropFirst().dropLast()
-    } else if host.contains(":") {
-      throw .malformed(text)
-    }
-    guard !host.isEmpty else { throw .malformed(text) }
-    try self.init(host: String(host), port: port, description: text)
+    let host = text[..<colon]
+    let name = host.trimmingBrackets
+    guard !name.isEmpty, host.hasPrefix("[") || !name.contains(":") else { throw .malformed(text) }
+    try self.init(host: name, port: port, description: text)
   }
 
   private init(unixPath path: String) throws(ParseError) {
@@ -78,16 +74,51 @@ package struct SocketAddress: Sendable, CustomStringConvertible {
 
   /// The address that a bound socket has: with the port that the kernel chose for port 0.
   init(boundTo descriptor: CInt) throws(SystemError) {
+    guard let (found, length) = unsafe Self.ask(ctransom_socket_name, descriptor) else {
+      throw .last("getsockname")
+    }
+    var address = found
+    if address.ss_family == sa_family_t(AF_UNIX) {
+      // sockaddr_un: the path stands at offset 2, with or without a null at its end.
+      let path = unsafe withUnsafeBytes(of: &address) { bytes in
+        unsafe String(decoding: bytes[2..<max(2, Int(length))].prefix { $0 != 0 }, as: UTF8.self)
+      }
+      do { try self.init(unixPath: path) } catch {
+        throw SystemError(call: "getsockname", errno: EINVAL)
+      }
+      return
+    }
+    self.init(storage: .ip(address, length), description: Self.describe(&address, length))
+  }
+
+  private init(storage: Storage, description: String) {
+    self.storage = storage
+    self.description = description
+  }
+
+  /// The IP address of a connected socket's peer, without its port.
+  static func peerHost(of descriptor: CInt) -> String? {
+    guard let (found, length) = unsafe ask(ctransom_peer_name, descriptor),
+      found.ss_family != sa_family_t(AF_UNIX)
+    else { return nil }
+    var address = found
+    let text = describe(&address, length)
+    guard let colon = text.lastIndex(of: ":") else { return nil }
+    return text[..<colon].trimmingBrackets
+  }
+
+  private static func ask(
+    _ call: (CInt, UnsafeMutablePointer<sockaddr>?, UnsafeMutablePointer<socklen_t>?) -> CInt,
+    _ descriptor: CInt
+  ) -> (sockaddr_storage, socklen_t)? {
     var address = sockaddr_storage()
     var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
     let code = unsafe withUnsafeMutablePointer(to: &address) {
       unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        unsafe ctransom_socket_name(descriptor, $0, &length)
+        unsafe call(descriptor, $0, &length)
       }
     }
-    guard code == 0 else { throw .last("getsockname") }
-    storage = .ip(address, length)
-    description = Self.describe(&address, length)
+    return code == 0 ? (address, length) : nil
   }
 
   private static func describe(_ address: inout sockaddr_storage, _ length: socklen_t) -> String {
@@ -157,5 +188,12 @@ package struct SocketAddress: Sendable, CustomStringConvertible {
         }
       }
     }
+  }
+}
+
+extension Substring {
+  /// Without the brackets that stand around an IPv6 address.
+  fileprivate var trimmingBrackets: String {
+    hasPrefix("[") && hasSuffix("]") ? String(dropFirst().dropLast()) : String(self)
   }
 }

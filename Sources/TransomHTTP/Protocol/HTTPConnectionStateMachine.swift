@@ -56,12 +56,14 @@ package struct HTTPConnectionStateMachine {
 
   /// Buffers larger than this are not kept from one request to the next.
   package static let keptCapacity = 64 * 1024
-  private static let readSizes = 4 * 1024...256 * 1024
+  private static let smallestRead = 4 * 1024
+  /// Of what is known to belong to one body.
+  private static let largestRead = 256 * 1024
 
   /// What was received and is not done with.
   package var buffer: [UInt8] = []
   /// How many bytes to ask the socket for.
-  package private(set) var readSize = readSizes.lowerBound
+  package private(set) var readSize = smallestRead
 
   private let limits: RequestLimits
   private var state = State.head
@@ -74,6 +76,7 @@ package struct HTTPConnectionStateMachine {
   private var owesContinue = false
   private var inputHasEnded = false
   private var isDraining = false
+  private var saysGoodbye = false
   private var answered = 0
   /// How many bytes of the current body were waited for, which decides whether it comes fast enough.
   package private(set) var bodyBytes = 0
@@ -83,6 +86,7 @@ package struct HTTPConnectionStateMachine {
   ///   - refusal: What to answer at once, without reading a request.
   package init(limits: RequestLimits = RequestLimits(), refusing refusal: Refusal? = nil) {
     self.limits = limits
+    readSize = min(readSize, limits.pipelined)
     if let refusal { state = .refusing(refusal) }
     parser = RequestParser(limits: limits)
     decoder = BodyDecoder(limits: limits)
@@ -93,7 +97,7 @@ package struct HTTPConnectionStateMachine {
   /// So many bytes were read into `buffer`.
   package mutating func bytesReceived(_ count: Int) {
     // A read that fills the buffer tells that more is there: ask for more the next time.
-    if count >= readSize { readSize = min(readSize * 4, Self.readSizes.upperBound) }
+    if count >= readSize { readSize = max(readSize, min(readSize * 4, limits.pipelined)) }
     if state != .head { bodyBytes += count }
   }
 
@@ -109,6 +113,10 @@ package struct HTTPConnectionStateMachine {
     }
   }
 
+  /// The server is going to end: the next answer says `Connection: close`, and a connection that is idle stays open until
+  /// `drain`, so that a request that is on its way is answered.
+  package mutating func announceEnd() { saysGoodbye = true }
+
   /// The server wants to end: the current request is answered, no other.
   package mutating func drain() { isDraining = true }
 
@@ -118,11 +126,20 @@ package struct HTTPConnectionStateMachine {
   /// Whether what is refused is a HEAD, as far as is known: its answer has no body.
   package var refusesHead: Bool { parser.head.method == .head }
 
+  /// As much as was understood of what is refused; nil if that is not even its first line. On `.refuse` only.
+  package var refusedRequest: Request? {
+    guard parser.head.path.end > 0, buffer.count - start >= Int(parser.head.path.end) else {
+      return nil
+    }
+    return Request(head: parser.head, in: buffer, from: start, body: [], at: 0..<0)
+  }
+
   /// The answer is there and about to be written; tells what it has to say about the connection.
   package mutating func responseBegan() -> Persistence {
     guard case .responding(let end, _) = state else { return .closed }
     answered += 1
-    let keepsAlive = parser.head.keepsAlive && !isDraining && answered < limits.requests
+    let keepsAlive =
+      parser.head.keepsAlive && !isDraining && !saysGoodbye && answered < limits.requests
     state = .responding(end: end, mustClose: !keepsAlive)
     guard keepsAlive else { return .closed }
     return parser.head.version == .http10 ? .keptAlive : .open
@@ -178,11 +195,11 @@ package struct HTTPConnectionStateMachine {
     owesContinue = false
     bodyBytes = 0
     dropped = 0
+    if readSize > limits.pipelined { readSize = min(Self.smallestRead, limits.pipelined) }
     start = end
     guard start >= buffer.count else { return }
     buffer.clear(keepingAtMost: Self.keptCapacity)
     start = 0
-    if readSize > Self.keptCapacity { readSize = Self.readSizes.lowerBound }
   }
 
   /// Nil: the state has changed.
@@ -247,7 +264,7 @@ package struct HTTPConnectionStateMachine {
     }
     if case .fixedBody(let end) = state {
       let missing = end - buffer.count
-      readSize = min(max(missing, readSize), Self.readSizes.upperBound)
+      readSize = max(min(missing, Self.largestRead), min(readSize, limits.pipelined))
     }
     return .read(.body)
   }

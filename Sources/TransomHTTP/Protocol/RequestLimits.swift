@@ -10,6 +10,9 @@ package struct RequestLimits: Sendable, Equatable {
   package var body = 8 * 1024 * 1024
   /// Bytes that a chunked body may spend on chunk extensions, which nobody reads; more is a 400.
   package var chunkExtensions = 4 * 1024
+  /// Bytes that are read ahead of the request that is being answered: pipelined requests beyond that wait in the
+  /// kernel's buffers, and the client's, until it is their turn.
+  package var pipelined = 64 * 1024
   /// Requests that one connection may send; the last one's answer says `Connection: close`.
   package var requests = Int.max
 

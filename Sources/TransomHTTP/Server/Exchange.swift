@@ -16,6 +16,8 @@ package final class Exchange {
   /// One that only says that nothing more comes (shutdown(2)) cannot be told from one that is gone. It
   /// gets its answer all the same.
   package private(set) var isDisconnected = false
+  /// What the access log says that is stored once the request was answered; nil if the request is not about that.
+  package var outcome: String?
 
   private var disconnectHandler: (@Sendable () -> Void)?
   private var body: [UInt8] = []
@@ -47,7 +49,10 @@ package final class Exchange {
 
   // MARK: For the connection
 
-  func begin(at now: MonotonicInstant) { receivedAt = now }
+  func begin(at now: MonotonicInstant) {
+    receivedAt = now
+    outcome = nil
+  }
 
   func end() { disconnectHandler = nil }
 

@@ -15,12 +15,16 @@ actor HTTPConnection {
 
   private let handler: any RequestHandler
   private let timeouts: HTTPServer.Timeouts
+  private let compressedFrom: Int?
+  private let accessLog: AccessLog?
   private var machine: HTTPConnectionStateMachine
   /// The socket before it is registered, which only the loop can do.
   private var descriptor: FileDescriptor?
   private var socket: Socket?
   private var exchange: Exchange?
   private var output: [UInt8] = []
+  /// How much of the last answer was sent.
+  private var sent = 0
   private var dates = DateCache()
   private var deadline: (wait: HTTPConnectionStateMachine.Wait, at: MonotonicInstant)?
   private var answered = 0
@@ -35,6 +39,8 @@ actor HTTPConnection {
     self.handler = handler
     self.descriptor = consume descriptor
     timeouts = configuration.timeouts
+    compressedFrom = configuration.compressedFrom
+    accessLog = configuration.accessLog
     machine = HTTPConnectionStateMachine(limits: configuration.limits, refusing: refusal)
   }
 
@@ -69,12 +75,21 @@ actor HTTPConnection {
     }
   }
 
+  /// Lets requests be answered, with the word that the connection ends.
+  nonisolated func announceEnd() {
+    loop.execute { [self] in
+      assumeIsolated { $0.machine.announceEnd() }
+    }
+  }
+
   /// Closes the connection, whatever it does; a handler that runs is told as if the client had gone.
   nonisolated func abort() {
     loop.execute { [self] in
       assumeIsolated {
         $0.exchange?.disconnected()
         $0.socket?.close()
+        // If it has not begun, it never does.
+        $0.descriptor = nil
       }
     }
   }
@@ -95,14 +110,20 @@ actor HTTPConnection {
         guard await write([], from: 0, to: socket) else { return }
       case .respond(let request):
         exchange.begin(at: loop.now)
-        let response = await handler.respond(to: request, in: exchange)
+        var response = await handler.respond(to: request, in: exchange)
         exchange.end()
+        if let compressedFrom, response.negotiateEncoding(for: request, from: compressedFrom) {
+          await response.encode()
+        }
         let isHead = request.method == .head
         let body = serialize(response, machine.responseBegan(), isHead: isHead)
-        guard let sent = send(body, from: 0, to: socket) else { return }
-        if sent < output.count + body.count {
-          guard await write(body, from: sent, to: socket) else { return }
+        var isComplete = send(body, from: 0, to: socket)
+        if isComplete == false { isComplete = await write(body, from: sent, to: socket) }
+        if let accessLog, accessLog.isDue {
+          let duration = .now - exchange.receivedAt
+          note(request, response, exchange.outcome, isComplete, duration, socket)
         }
+        guard isComplete == true else { return }
         machine.responseEnded()
         exchange.recycle(response)
         deadline = nil
@@ -112,7 +133,11 @@ actor HTTPConnection {
       case .refuse(let refusal):
         let response = handler.response(to: refusal)
         let body = serialize(response, .closed, isHead: machine.refusesHead)
-        guard await write(body, from: 0, to: socket) else { return }
+        let isComplete = await write(body, from: 0, to: socket)
+        if let accessLog, accessLog.isDue {
+          note(machine.refusedRequest, response, "not_started", isComplete, nil, socket)
+        }
+        guard isComplete else { return }
       case .close(let lingering):
         if lingering { await linger(socket) }
         return
@@ -147,14 +172,19 @@ actor HTTPConnection {
     }
   }
 
-  /// One deadline for all reads of a head or a body: a client that trickles gains nothing.
+  /// One deadline for all reads of a head: a client that trickles gains nothing. That of a body is later the more
+  /// has come, but never far: who sent much in the beginning must not stop for long.
   private func deadline(
     for wait: HTTPConnectionStateMachine.Wait
   ) -> MonotonicInstant {
-    if let deadline, deadline.wait == wait { return deadline.at }
+    if let deadline, deadline.wait == wait {
+      guard wait == .body else { return deadline.at }
+      return min(
+        deadline.at + timeouts.allowance(for: machine.bodyBytes), loop.now + timeouts.body)
+    }
     let timeout =
       switch wait {
-      case .request: answered > 0 ? timeouts.idle : timeouts.head
+      case .request: answered > 0 ? timeouts.idle : timeouts.firstByte
       case .head: timeouts.head
       case .body: timeouts.body
       }
@@ -178,30 +208,48 @@ actor HTTPConnection {
     return []
   }
 
-  /// Sends what the socket takes now of `output` followed by `body`, from the octet `start` on; tells how much has been
-  /// sent then, nil if the connection has ended.
-  private func send(_ body: [UInt8], from start: Int, to socket: Socket) -> Int? {
+  /// Sends what the socket takes now of `output` followed by `body`, from the octet `start` on; tells whether everything
+  /// has been sent then, nil if the connection has ended.
+  private func send(_ body: [UInt8], from start: Int, to socket: Socket) -> Bool? {
     do {
-      return start
+      sent =
+        start
         + (body.isEmpty
           ? try socket.write(output, from: start)
           : try socket.write(output, from: start, then: body))
+      return sent == output.count + body.count
     } catch {
       return nil
     }
   }
 
   /// Sends everything from the octet `start` on, waiting for the client where it has to; false if the connection has
-  /// ended.
+  /// ended, or the client does not take what it is sent.
   private func write(_ body: [UInt8], from start: Int, to socket: Socket) async -> Bool {
-    var sent = start
-    while let now = send(body, from: sent, to: socket) {
-      guard now < output.count + body.count else { return true }
-      sent = now
-      let deadline = loop.now + timeouts.write
-      guard await socket.writable(until: deadline) == .ready else { return false }
+    let began = loop.now
+    sent = start
+    while let isComplete = send(body, from: sent, to: socket) {
+      guard !isComplete else { return true }
+      let end = began + timeouts.write + timeouts.allowance(for: sent - start)
+      let deadline = min(end, loop.now + timeouts.write)
+      guard loop.now < deadline, await socket.writable(until: deadline) == .ready else {
+        return false
+      }
     }
     return false
+  }
+
+  /// Tells the access log what became of a request; its duration is unknown if it was never complete.
+  private func note(
+    _ request: Request?, _ response: Response, _ outcome: String?, _ isComplete: Bool?,
+    _ duration: Duration?, _ socket: Socket
+  ) {
+    accessLog?.write(
+      AccessLog.Entry(
+        request: request, status: response.status, outcome: outcome,
+        requestID: response.fields.value(of: "X-Request-Id"), bytes: sent,
+        isComplete: isComplete == true, duration: duration),
+      from: socket)
   }
 
   /// Says that nothing more comes, and drops what the client still sends, until it closes too.

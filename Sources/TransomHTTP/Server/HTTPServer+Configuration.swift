@@ -6,6 +6,11 @@ extension HTTPServer {
     /// How many connections may be open; one more is answered with 503 and closed.
     package var maximumConnections = 10_000
     package var timeouts = Timeouts()
+    /// Answers of at least so many bytes are compressed for clients that accept it; nil: none.
+    package var compressedFrom: Int? = 1024
+
+    /// Where each request is noted; nil: nowhere, which costs nothing.
+    package var accessLog: AccessLog?
 
     package init() {}
   }
@@ -14,15 +19,25 @@ extension HTTPServer {
   package struct Timeouts: Sendable {
     /// For the first byte of another request on an open connection.
     package var idle = Duration.seconds(75)
-    /// For a whole header section, from its first byte, and for the first byte of a new connection.
+    /// For the first byte of a new connection.
+    package var firstByte = Duration.seconds(15)
+    /// For a whole header section, from its first byte.
     package var head = Duration.seconds(15)
-    /// For a whole body, from the end of its head.
-    package var body = Duration.seconds(60)
-    /// For the client to take any part of an answer.
+    /// For any part of a body, and for all of it beside what `minimumRate` allows.
+    package var body = Duration.seconds(20)
+    /// For the client to take any part of an answer, and all of it beside what `minimumRate` allows.
     package var write = Duration.seconds(30)
+    /// Bytes a second that a client has to send of a body and to take of an answer, on the average: one that
+    /// trickles does not keep a connection for ever.
+    package var minimumRate = 500
     /// For the client to close, after an answer that ends the connection.
     package var linger = Duration.seconds(2)
 
     package init() {}
+
+    /// How long so many bytes may take.
+    func allowance(for bytes: Int) -> Duration {
+      .milliseconds(Int64(bytes) * 1000 / Int64(max(1, minimumRate)))
+    }
   }
 }

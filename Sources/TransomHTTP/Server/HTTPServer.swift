@@ -11,6 +11,8 @@ package import TransomEventLoop
 package actor HTTPServer {
   private enum State {
     case serving
+    /// Serving, with the word to everybody that it ends soon.
+    case ending
     case draining
   }
 
@@ -48,9 +50,24 @@ package actor HTTPServer {
     connectionCounts = Array(repeating: 0, count: loops.loops.count)
   }
 
-  /// Binds an address, before `run`; gives the address with the port that it got.
-  package func listen(on address: SocketAddress) throws(SystemError) -> SocketAddress {
-    let listener = try ListeningSocket(listeningOn: address, on: loop)
+  /// Binds an address, before `run`.
+  ///
+  /// - Parameters:
+  ///   - address: With port 0, any free one is taken.
+  ///   - mode: Who may connect to a Unix-domain socket, as chmod(2) takes it.
+  /// - Returns: The address with the port that it got.
+  /// - Throws: the kernel's reason, such as that the address is in use.
+  package func listen(
+    on address: SocketAddress, mode: UInt32 = 0o660
+  ) throws(SystemError) -> SocketAddress {
+    let listener = try ListeningSocket(listeningOn: address, mode: mode, on: loop)
+    listeners.append(listener)
+    return listener.address
+  }
+
+  /// Adopts a socket that listens already, before `run`; gives its address.
+  package func listen(inheriting descriptor: CInt) throws(SystemError) -> SocketAddress {
+    let listener = try ListeningSocket(inheriting: descriptor, on: loop)
     listeners.append(listener)
     return listener.address
   }
@@ -66,12 +83,19 @@ package actor HTTPServer {
     }
   }
 
+  /// Goes on serving and accepting, but each answer says `Connection: close`: load balancers have time to look elsewhere.
+  package func announceShutdown() {
+    guard state == .serving else { return }
+    state = .ending
+    for (connection, _) in connections.values { connection.announceEnd() }
+  }
+
   /// Stops accepting, closes idle connections, and lets requests that are there be answered.
   ///
   /// What is left at the deadline is closed; the handlers are told as if their clients had gone. Returns
   /// when the last connection has ended.
   package func shutdown(by deadline: MonotonicInstant) async {
-    if state == .serving {
+    if state != .draining {
       state = .draining
       for listener in listeners { listener.close() }
       for (connection, _) in connections.values { connection.drain() }
@@ -98,7 +122,7 @@ package actor HTTPServer {
   private func accept(from listener: ListeningSocket) async {
     await withDiscardingTaskGroup { group in
       defer { listener.close() }
-      while state == .serving {
+      while state != .draining {
         do {
           switch try listener.accept() {
           case .accepted(let descriptor):
@@ -111,7 +135,7 @@ package actor HTTPServer {
             guard await listener.acceptable() == .ready else { return }
           }
         } catch {
-          guard state == .serving else { return }
+          guard state != .draining else { return }
           logger.error("cannot accept a connection", metadata: ["error": "\(error)"])
           guard (try? await Task.sleep(for: Self.acceptPause)) != nil else { return }
         }
@@ -132,6 +156,7 @@ package actor HTTPServer {
       adopting: descriptor, on: loops[index], handler: handler.onLoop(loops[index]),
       configuration: configuration)
     connections[ObjectIdentifier(connection)] = (connection, index)
+    if state == .ending { connection.announceEnd() }
     return connection
   }
 

@@ -23,38 +23,33 @@ package struct ServiceConfiguration: Sendable {
     package func validate() throws { try connection.validate() }
   }
 
-  /// What a request may take. Sizes are in bytes.
-  package struct Limits: Sendable {
-    package var body = 8 << 20
-    package var headers = 32 << 10
-    package var response = 64 << 20
-    package var timeout: Duration = .seconds(30)
-    /// Client connections at a time.
-    package var connections = 10_000
-
-    package init() {}
-  }
-
   /// `HOST:PORT`, `[IPV6]:PORT` or `unix:/PATH`; port 0 is any free one.
   package var listen: [String] = ["127.0.0.1:8080"]
+  /// Sockets that listen already, which the process was started with.
+  package var inherited: [InheritedSocket] = []
+  /// Who may connect to Unix-domain sockets that are made, as chmod(2) takes it.
+  package var socketMode: UInt32 = 0o660
   /// The databases by alias; `default` is what a request without an alias means.
   package var databases: [String: Database]
   /// The number of event loops: one a core is best.
   package var loops: Int
   package var limits = Limits()
-  /// How long requests in flight may take once the service is told to stop.
+  package var timeouts = Timeouts()
+  /// Answers of so many bytes and more are compressed for clients that take that; nil: none.
+  package var compressedFrom: Int? = 1024
+  /// Which web pages may use the service; nil: those of its own origin only.
+  package var crossOrigin: CrossOriginPolicy?
+  /// Whether and how requests are noted in the log; nil: not at all.
+  package var accessLog: AccessLog?
+  /// How long the service goes on accepting clients once it is told to stop, while `/readyz` answers 503 and every
+  /// answer ends its connection: the time that load balancers need to look elsewhere.
+  package var shutdownDelay: Duration = .zero
+  /// How long requests in flight may take after that.
   package var shutdownLimit: Duration = .seconds(30)
 
   package init(databases: [String: Database], loops: Int) {
     self.databases = databases
     self.loops = loops
-  }
-
-  /// The addresses that programs on other machines may reach.
-  ///
-  /// - Throws: if an address is malformed or its host is unknown.
-  package func publicAddresses() throws -> [String] {
-    try listen.filter { try !SocketAddress(parsing: $0).isLocal }
   }
 }
 
@@ -79,13 +74,5 @@ extension ServiceConfiguration {
     execution.response = limits.response
     execution.timeout = limits.timeout
     return execution
-  }
-
-  var http: HTTPServer.Configuration {
-    var http = HTTPServer.Configuration()
-    http.limits.body = limits.body
-    http.limits.headerSection = limits.headers
-    http.maximumConnections = limits.connections
-    return http
   }
 }

@@ -1,6 +1,7 @@
 /// The answer to a transaction that was committed, or was a dry run.
 package struct TransactionAnswer: Sendable {
   package var body: [UInt8]
+  package var outcome: Outcome
   package var timing: Timing
 
   /// How long its parts took.

@@ -78,7 +78,8 @@ package actor TransactionExecutor: EventLoopActor {
       interruption: interruption, buffer: buffer)
     while true {
       if let body = try await attempt(&job) {
-        return TransactionAnswer(body: body, timing: job.timing)
+        return TransactionAnswer(
+          body: body, outcome: job.plan.isDryRun ? .rolledBack : .committed, timing: job.timing)
       }
       await pause(before: job.attempts + 1)
     }

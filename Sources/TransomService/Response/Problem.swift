@@ -41,6 +41,8 @@ package struct Problem: Equatable, Sendable {
   package var retryAfter: Int?
   /// `Allow` (RFC 9110, section 10.2.1).
   package var allow: String?
+  /// `Accept-Encoding` (RFC 9110, section 12.5.3).
+  package var acceptEncoding: String?
   /// `WWW-Authenticate` (RFC 9110, section 11.6.1).
   package var challenge: String?
 

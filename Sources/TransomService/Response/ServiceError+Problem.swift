@@ -16,6 +16,7 @@ extension ServiceError {
     problem.serverError = serverError
     problem.retryAfter = retryAfter
     if case .methodNotAllowed(_, let allowed) = self { problem.allow = allowed }
+    if case .unsupportedContentCoding = self { problem.acceptEncoding = "identity" }
     if case .unauthenticated = self { problem.challenge = "Bearer" }
     return problem
   }
@@ -25,6 +26,8 @@ extension ServiceError {
     case .notFound: (404, "not-found", "There is nothing at this path")
     case .methodNotAllowed: (405, "method-not-allowed", "The method is not allowed here")
     case .unsupportedMediaType: (415, "unsupported-media-type", "The body is not JSON")
+    case .unsupportedContentCoding:
+      (415, "unsupported-content-coding", "The body is encoded in a way that is not supported")
     case .unauthenticated: (401, "unauthenticated", "Credentials are missing or wrong")
     case .forbidden: (403, "forbidden", "The key does not allow this")
     case .invalidRequest(let code, let status, _, _): (status, code, Self.title(ofRequest: code))
@@ -61,7 +64,8 @@ extension ServiceError {
 
   private var outcome: Outcome {
     switch self {
-    case .notFound, .methodNotAllowed, .unsupportedMediaType, .unauthenticated, .forbidden,
+    case .notFound, .methodNotAllowed, .unsupportedMediaType,
+      .unsupportedContentCoding, .unauthenticated, .forbidden,
       .invalidRequest, .unknownDatabase, .poolTimedOut, .databaseUnavailable, .draining:
       .notStarted
     case .statementFailed, .expectationFailed, .unresolvedReference, .resultTooLarge,
@@ -80,7 +84,8 @@ extension ServiceError {
       true
     case .statementFailed(_, let error), .commitFailed(let error): error.sqlState.isRetryable
     case .timedOut(_, _, let started): !started
-    case .notFound, .methodNotAllowed, .unsupportedMediaType, .unauthenticated, .forbidden,
+    case .notFound, .methodNotAllowed, .unsupportedMediaType,
+      .unsupportedContentCoding, .unauthenticated, .forbidden,
       .invalidRequest, .unknownDatabase, .expectationFailed, .unresolvedReference, .resultTooLarge,
       .commitInDoubt, .internalError:
       false
@@ -97,7 +102,8 @@ extension ServiceError {
     case .poolTimedOut, .draining: 1
     case .statementFailed(_, let error), .commitFailed(let error):
       error.sqlState.status == 503 ? 5 : nil
-    case .notFound, .methodNotAllowed, .unsupportedMediaType, .unauthenticated, .forbidden,
+    case .notFound, .methodNotAllowed, .unsupportedMediaType,
+      .unsupportedContentCoding, .unauthenticated, .forbidden,
       .invalidRequest, .unknownDatabase, .expectationFailed, .unresolvedReference, .resultTooLarge,
       .timedOut, .commitInDoubt, .internalError:
       nil
@@ -120,6 +126,8 @@ extension ServiceError {
     case .unsupportedMediaType(let mediaType?):
       "The body must be application/json, not \(mediaType)."
     case .unsupportedMediaType(nil): "The body needs the Content-Type application/json."
+    case .unsupportedContentCoding(let coding):
+      "The body must not be encoded, but the Content-Encoding is \(coding)."
     case .unknownDatabase(let alias): "No database \"\(alias)\" is configured."
     case .poolTimedOut(let database, let milliseconds):
       "No connection to \"\(database)\" became free within \(milliseconds) ms."
@@ -142,7 +150,8 @@ extension ServiceError {
       pointer
     case .expectationFailed(let pointer, _), .unresolvedReference(let pointer, _): pointer
     case .unknownDatabase: "/database"
-    case .notFound, .methodNotAllowed, .unsupportedMediaType, .unauthenticated, .forbidden,
+    case .notFound, .methodNotAllowed, .unsupportedMediaType,
+      .unsupportedContentCoding, .unauthenticated, .forbidden,
       .poolTimedOut, .databaseUnavailable, .draining, .commitFailed, .commitInDoubt, .internalError:
       nil
     }

@@ -11,6 +11,8 @@ package enum ServiceError: Error, Equatable, Sendable {
   case methodNotAllowed(method: String, allowed: String)
   /// `mediaType` is the Content-Type that came; nil if none did.
   case unsupportedMediaType(mediaType: String?)
+  /// The body came compressed or otherwise encoded; `coding` is the Content-Encoding.
+  case unsupportedContentCoding(coding: String)
   case unauthenticated(detail: String)
   case forbidden(detail: String)
 

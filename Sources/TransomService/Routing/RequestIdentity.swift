@@ -22,6 +22,11 @@ final class RequestIdentity: Sendable {
     if let given = request.field("x-request-id"), Self.isName(given) {
       return fields.append(.requestID, given)
     }
+    append(to: &fields)
+  }
+
+  /// Appends the field with a name of our own.
+  func append(to fields: inout ResponseFields) {
     let number = count.wrappingAdd(1, ordering: .relaxed).newValue
     fields.append(.requestID) { bytes in
       bytes += prefix

@@ -18,10 +18,13 @@ package final class ServiceHandler: RequestHandler {
   private let readiness: Readiness
   private let draining: Draining
   private let identity = RequestIdentity()
+  private let crossOrigin: CrossOriginPolicy?
 
   init(
-    executor: TransactionExecutor, loopIndex: Int, readiness: Readiness, draining: Draining
+    executor: TransactionExecutor, loopIndex: Int, readiness: Readiness, draining: Draining,
+    crossOrigin: CrossOriginPolicy?
   ) {
+    self.crossOrigin = crossOrigin
     self.executor = executor
     self.loopIndex = loopIndex
     self.readiness = readiness
@@ -30,39 +33,27 @@ package final class ServiceHandler: RequestHandler {
 
   /// Answers a request.
   package func respond(to request: Request, in exchange: Exchange) async -> Response {
-    if request.hasPath("/transactions") {
-      guard request.method == .post else { return notAllowed(request, "POST", exchange) }
-      var response = await transaction(request, exchange)
-      identity.append(for: request, to: &response.fields)
-      return response
-    }
-    guard let resource = Resource(request) else {
-      return problem(.notFound(path: request.path), exchange)
-    }
-    guard request.method == .get || request.method == .head else {
-      return notAllowed(request, "GET, HEAD", exchange)
-    }
-    switch resource {
-    case .livez: return text("alive\n", exchange)
-    case .readyz: return await ready(exchange)
+    var response: Response
+    switch Route(request) {
+    case .transactions: response = await transaction(request, exchange)
+    case .livez: response = text("alive\n", exchange)
+    case .readyz: response = await ready(exchange)
     case .document:
-      var response = exchange.makeResponse(.ok, contentType: .yaml)
+      response = exchange.makeResponse(.ok, contentType: .yaml)
       response.body += PackageResources.openapi_yaml
-      return response
+    case .refused(let error): response = problem(error, exchange)
+    case .options(let methods): response = options(request, methods, exchange)
     }
+    identity.append(for: request, to: &response.fields)
+    crossOrigin?.append(for: request, to: &response.fields)
+    return response
   }
 
-  private enum Resource: String, CaseIterable {
-    case livez = "/livez"
-    case readyz = "/readyz"
-    case document = "/openapi.yaml"
-
-    init?(_ request: Request) {
-      guard let found = Self.allCases.first(where: { request.hasPath($0.rawValue) }) else {
-        return nil
-      }
-      self = found
-    }
+  /// Answers to what could not become a request.
+  package func response(to refusal: Refusal) -> Response {
+    var response = refusal.response
+    identity.append(to: &response.fields)
+    return response
   }
 
   // MARK: POST /transactions
@@ -80,6 +71,7 @@ package final class ServiceHandler: RequestHandler {
         request, into: Swift.exchange(&response.body, with: []), interruption: interruption)
       response.body = answer.body
       response.fields.append(answer.timing)
+      exchange.outcome = answer.outcome.rawValue
       return response
     } catch {
       return problem(error, exchange)
@@ -100,23 +92,29 @@ package final class ServiceHandler: RequestHandler {
 
   // MARK: Answers
 
+  /// What may be done at a path (RFC 9110, section 9.3.7), which is also what a browser asks first for a page of
+  /// another origin.
+  private func options(_ request: Request, _ methods: String, _ exchange: Exchange) -> Response {
+    var response = exchange.makeResponse(.noContent)
+    response.fields.append(.allow, methods)
+    crossOrigin?.appendPreflight(for: request, methods: methods, to: &response.fields)
+    return response
+  }
+
   private func text(_ text: String, _ exchange: Exchange) -> Response {
     var response = exchange.makeResponse(.ok, contentType: .text)
     response.body += text.utf8
     return response
   }
 
-  private func notAllowed(_ request: Request, _ allowed: String, _ exchange: Exchange) -> Response {
-    let method = request.method.rawValue
-    return problem(.methodNotAllowed(method: method, allowed: allowed), exchange)
-  }
-
   private func problem(_ error: ServiceError, _ exchange: Exchange) -> Response {
     let problem = error.problem
+    exchange.outcome = problem.outcome.rawValue
     var response = exchange.makeResponse(
       HTTPResponse.Status(integerLiteral: problem.status), contentType: .problem)
     if let seconds = problem.retryAfter { response.fields.append(.retryAfter, seconds) }
     if let allow = problem.allow { response.fields.append(.allow, allow) }
+    if let codings = problem.acceptEncoding { response.fields.append(.acceptEncoding, codings) }
     if let challenge = problem.challenge { response.fields.append(.wwwAuthenticate, challenge) }
     var writer = JSONWriter()
     writer.bytes = Swift.exchange(&response.body, with: [])

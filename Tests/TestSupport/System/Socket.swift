@@ -15,6 +15,8 @@ package struct SocketError: Error, CustomStringConvertible, Equatable {
 package enum SocketAddress: Sendable, Equatable {
   /// A port of 127.0.0.1; when listening, 0 is any free one.
   case tcp(port: Int)
+  /// A port of ::1.
+  case tcp6(port: Int)
   case unix(path: String)
 }
 
@@ -160,13 +162,14 @@ final class Socket: Sendable {
     let family =
       switch address {
       case .tcp: AF_INET
+      case .tcp6: AF_INET6
       case .unix: AF_UNIX
       }
     let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue) | O_CLOEXEC
     let descriptor = socket(family, type, 0)
     guard descriptor >= 0 else { throw SocketError("socket") }
     let socket = Socket(adopting: descriptor)
-    if case .tcp = address {
+    if family != AF_UNIX {
       // Each piece that a test sends leaves at once.
       var yes: CInt = 1
       _ = unsafe setsockopt(
@@ -204,6 +207,16 @@ private func withSocketAddress(
     return unsafe withUnsafePointer(to: &internet) { pointer in
       unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
         unsafe body(address, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+  case .tcp6(let port):
+    var internet = sockaddr_in6()
+    internet.sin6_family = sa_family_t(AF_INET6)
+    internet.sin6_port = UInt16(truncatingIfNeeded: port).bigEndian
+    internet.sin6_addr = in6addr_loopback
+    return unsafe withUnsafePointer(to: &internet) { pointer in
+      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+        unsafe body(address, socklen_t(MemoryLayout<sockaddr_in6>.size))
       }
     }
   case .unix(let path):

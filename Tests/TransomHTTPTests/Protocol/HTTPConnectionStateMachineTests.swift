@@ -328,6 +328,29 @@ struct HTTPConnectionStateMachineTests {
     }
   }
 
+  @Test(arguments: [0, 1000, 300_000])
+  func `no more is read ahead of a request than the limit`(_ body: Int) {
+    var limits = RequestLimits()
+    limits.pipelined = 5000
+    let script = Script(limits: limits)
+    let request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \(body)\r\n\r\n"
+    var sent = Array(request.utf8) + Array(repeating: 0x78, count: body)
+    sent += (0..<10_000).flatMap { _ in Array("GET / HTTP/1.1\r\nHost: a\r\n\r\n".utf8) }
+    var held = 0
+    script.whileAnswering = { machine in
+      held = max(held, machine.buffer.count)
+    }
+    // As a socket would: as much as is asked for, as long as there is something.
+    while !sent.isEmpty, script.run() != nil {
+      let count = min(script.machine.readSize, sent.count)
+      #expect(script.receive(sent[..<count]))
+      sent.removeFirst(count)
+    }
+    _ = script.run()
+    #expect(script.steps.count == 10_001)
+    #expect(held > 4000 && held <= request.utf8.count + body + 5000)
+  }
+
   @Test func `reads grow with what the client sends, and shrink again`() {
     let script = Script()
     let small = script.machine.readSize

@@ -102,6 +102,64 @@ struct RefusalTests {
     }
   }
 
+  /// A limit, and a request that is refused from there on.
+  struct LimitCase: Sendable {
+    let set: @Sendable (inout RequestLimits, Int) -> Void
+    let value: Int
+    let text: String
+    let status: Int
+  }
+
+  private static let limits = [
+    LimitCase(
+      set: { $0.requestLine = $1 }, value: 20,
+      text: "GET /\(String(repeating: "a", count: 20)) HTTP/1.1\r\n", status: 414),
+    LimitCase(
+      set: { $0.headerSection = $1 }, value: 50,
+      text: "GET / HTTP/1.1\r\nHost: a\r\nX: \(String(repeating: "b", count: 50))\r\n", status: 431),
+    LimitCase(
+      set: { $0.fieldCount = $1 }, value: 2,
+      text: "GET / HTTP/1.1\r\nHost: a\r\nB: c\r\nD: e\r\n\r\n", status: 431),
+    LimitCase(
+      set: { $0.body = $1 }, value: 10,
+      text: "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n", status: 413),
+  ]
+
+  @Test(arguments: limits)
+  func `each limit of a request can be set`(_ limit: LimitCase) async throws {
+    for (value, status) in [(limit.value, limit.status), (200, 200)] {
+      var configuration = HTTPServer.Configuration()
+      limit.set(&configuration.limits, value)
+      try await withServer(configuration) { server in
+        let client = server.client()
+        // What the lower limit refuses before its end, the higher one lets pass, and the request is completed.
+        try await client.send(limit.text + (status == 200 ? rest(of: limit.text) : ""))
+        #expect(try await client.reply().status == status)
+      }
+    }
+  }
+
+  private func rest(of text: String) -> String {
+    if text.hasPrefix("POST") { return "hello world" }
+    if text.hasSuffix("\r\n\r\n") { return "" }
+    return text.contains("Host") ? "\r\n" : "Host: a\r\n\r\n"
+  }
+
+  @Test func `the last request that a connection may send ends it`() async throws {
+    var configuration = HTTPServer.Configuration()
+    configuration.limits.requests = 3
+    try await withServer(configuration) { server in
+      let client = server.client()
+      try await client.send((0..<5).map { "GET /\($0) HTTP/1.1\r\nHost: a\r\n\r\n" }.joined())
+      for number in 0..<3 {
+        let reply = try await client.reply()
+        #expect(reply.body == "GET /\(number)")
+        #expect(reply.has("Connection: close") == (number == 2))
+      }
+      #expect(try await client.isEnded())
+    }
+  }
+
   @Test(arguments: ["GET / HT", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabc"])
   func `a client that leaves in the middle of a request is told so, and forgotten`(
     _ part: String

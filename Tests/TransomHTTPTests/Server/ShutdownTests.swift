@@ -51,6 +51,31 @@ struct ShutdownTests {
     }
   }
 
+  @Test func `once its end is announced, a server goes on, and each answer ends its connection`()
+    async throws
+  {
+    try await withServer(loops: 1) { server in
+      let idle = server.client()
+      try await idle.send(get("/x"))
+      #expect(!(try await idle.reply().head.contains("Connection:")))
+      let busy = server.client()
+      try await busy.send(get("/wait"))
+      await server.handler.started.wait()
+      await server.server.announceShutdown()
+      // The idle connection is open: what was on its way is answered.
+      try await idle.send(get("/late") + get("/never"))
+      let late = try await idle.reply()
+      #expect(late.body == "GET /late" && late.has("Connection: close"))
+      #expect(try await idle.isEnded())
+      let new = server.client()
+      try await new.send(get("/new"))
+      #expect(try await new.reply().has("Connection: close"))
+      server.handler.gate.open()
+      #expect(try await busy.reply().has("Connection: close"))
+      for client in [idle, busy, new] { await client.close() }
+    }
+  }
+
   @Test func `what is left at the deadline is closed, and its handler is told`() async throws {
     try await withServer { server in
       let client = server.client()

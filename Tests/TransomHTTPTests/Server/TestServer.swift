@@ -78,10 +78,13 @@ extension EventLoop {
 struct TestServer {
   let server: HTTPServer
   let handler: TestHandler
-  let address: SocketAddress
+  let addresses: [SocketAddress]
   let loops: [EventLoop]
 
-  func client() -> TestClient { TestClient(address: address, on: loops[0]) }
+  /// A client of one of its addresses.
+  func client(of place: Int = 0) -> TestClient {
+    TestClient(address: addresses[place], on: loops[0])
+  }
 
   /// Waits until the server has closed all connections, its clients' ends of them still being open.
   func waitUntilIdle() async throws {
@@ -95,6 +98,7 @@ struct TestServer {
 
 enum TestAddress {
   case tcp
+  case ipv6
   case unix
 
   func make() throws -> SocketAddress {
@@ -106,6 +110,7 @@ enum TestAddress {
         parsing:
           "127.\(UInt8.random(in: 1...254)).\(UInt8.random(in: 0...254)).\(UInt8.random(in: 1...254)):0"
       )
+    case .ipv6: try SocketAddress(parsing: "[::1]:0")
     case .unix:
       try SocketAddress(parsing: "unix:/tmp/transom-http-\(UInt64.random(in: 0...UInt64.max))")
     }
@@ -115,20 +120,23 @@ enum TestAddress {
 /// Runs `body` with a server, and ends it properly whatever happens.
 func withServer(
   _ configuration: HTTPServer.Configuration = .init(), handler: TestHandler = TestHandler(),
-  loops: Int = 2, at place: TestAddress = .tcp, _ body: (TestServer) async throws -> Void
+  loops: Int = 2, at places: TestAddress..., body: (TestServer) async throws -> Void
 ) async throws {
   let group = try EventLoopGroup(count: loops)
   let clients = try EventLoopGroup(count: 1)
   let server = HTTPServer(
     handler: handler, loops: group, configuration: configuration,
     logger: silentLogger)
-  let address = try await server.listen(on: place.make())
+  var addresses: [SocketAddress] = []
+  for place in places.isEmpty ? [.tcp] : places {
+    addresses.append(try await server.listen(on: place.make()))
+  }
   async let running: Void = server.run()
   let result: Result<Void, any Error>
   do {
     result = .success(
       try await body(
-        TestServer(server: server, handler: handler, address: address, loops: clients.loops)))
+        TestServer(server: server, handler: handler, addresses: addresses, loops: clients.loops)))
   } catch {
     result = .failure(error)
   }

@@ -26,7 +26,7 @@ struct TimeoutTests {
   }
 
   @Test func `a new connection that says nothing is closed without a word`() async throws {
-    try await withServer(configuration(\.head)) { server in
+    try await withServer(configuration(\.firstByte)) { server in
       let client = server.client()
       #expect(try await client.rest() == "")
       // An empty line is not the beginning of a request.
@@ -68,6 +68,68 @@ struct TimeoutTests {
       #expect(reply.status == 408)
       #expect(reply.body.contains("\"retryable\":true"))
       #expect(try await client.rest() == "")
+    }
+  }
+
+  @Test(arguments: ["Content-Length: 100000", "Transfer-Encoding: chunked"])
+  func `a body that trickles is a 408, though each part of it comes in time`(_ field: String)
+    async throws
+  {
+    var configuration = configuration(\.body)
+    configuration.timeouts.minimumRate = 100_000
+    try await withServer(configuration) { server in
+      let client = server.client()
+      try await client.send("POST /echo HTTP/1.1\r\nHost: a\r\n\(field)\r\n\r\n")
+      async let trickled: Void = {
+        let end = ContinuousClock.now + .seconds(60)
+        while .now < end {
+          try await client.send("1\r\nx\r\n")
+          try await Task.sleep(for: .milliseconds(5))
+        }
+      }()
+      #expect(try await client.reply().status == 408)
+      await client.close()
+      _ = try? await trickled
+    }
+  }
+
+  @Test func `a body that comes fast enough may take longer than each part of it`() async throws {
+    var configuration = HTTPServer.Configuration()
+    configuration.timeouts.body = .seconds(2)
+    configuration.timeouts.minimumRate = 10
+    try await withServer(configuration) { server in
+      let client = server.client()
+      let head = "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+      try await client.send(head)
+      let end = ContinuousClock.now + .seconds(3)
+      var count = 0
+      while .now < end {
+        try await client.send("1\r\nx\r\n")
+        count += 1
+        try await Task.sleep(for: .milliseconds(20))
+      }
+      try await client.send("0\r\n\r\n")
+      #expect(try await client.reply().body == String(repeating: "x", count: count))
+    }
+  }
+
+  @Test func `a client that takes its answer too slowly is closed, though it goes on reading`()
+    async throws
+  {
+    var configuration = configuration(\.write)
+    configuration.timeouts.minimumRate = 1 << 30
+    // A Unix-domain socket holds little between its ends.
+    try await withServer(configuration, at: .unix) { server in
+      let client = server.client()
+      try await client.send("GET /large?n=100000000 HTTP/1.1\r\nHost: a\r\n\r\n")
+      var received = 0
+      await #expect(throws: (any Error).self) {
+        while received < 100_000_000 {
+          received += try await client.read(atMost: 16 * 1024)
+          try await Task.sleep(for: .milliseconds(2))
+        }
+      }
+      try await server.waitUntilIdle()
     }
   }
 

@@ -100,12 +100,35 @@ actor TestClient {
     return Reply(status: status, head: text, body: String(decoding: body, as: UTF8.self))
   }
 
+  /// Reads one response whose body is no text.
+  func replyBytes() async throws -> (head: String, body: [UInt8]) {
+    let head = try await reply(hasBody: false).head
+    let length = head.split(separator: "\r\n").first { $0.hasPrefix("Content-Length: ") }
+    return (head, try await take(length.flatMap { Int($0.dropFirst(16)) } ?? 0))
+  }
+
   /// Everything up to the server's end of the stream.
   func rest() async throws -> String {
     while try await receive() {}
     let bytes = received
     received = []
     return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Reads so many bytes at most, and forgets them; throws at the end of the stream.
+  func read(atMost limit: Int) async throws -> Int {
+    let socket = try socket()
+    var bytes: [UInt8] = []
+    while true {
+      switch try socket.read(into: &bytes, atMost: limit) {
+      case .bytes(let count): return count
+      case .endOfStream: throw Failure(description: "the server has closed")
+      case .wouldBlock:
+        guard await socket.readable(until: .now + Self.patience) == .ready else {
+          throw Failure(description: "the server sends nothing more")
+        }
+      }
+    }
   }
 
   /// Whether the server ends the connection, by a reset if need be.

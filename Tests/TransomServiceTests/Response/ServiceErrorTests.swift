@@ -33,6 +33,9 @@ import TransomPostgres
     Row(
       .unsupportedMediaType(mediaType: nil), 415, "unsupported-media-type", .notStarted,
       retry: false),
+    Row(
+      .unsupportedContentCoding(coding: "gzip"), 415, "unsupported-content-coding", .notStarted,
+      retry: false),
     Row(.unauthenticated(detail: "d"), 401, "unauthenticated", .notStarted, retry: false),
     Row(.forbidden(detail: "d"), 403, "forbidden", .notStarted, retry: false),
     Row(

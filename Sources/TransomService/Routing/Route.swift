@@ -1,0 +1,60 @@
+internal import HTTPTypes
+internal import TransomHTTP
+
+/// What answers a request: the service's table of paths and methods.
+enum Route {
+  case transactions
+  case livez
+  case readyz
+  case document
+  /// There is no such path, its method is another, or its body is encoded.
+  case refused(ServiceError)
+  /// It asks what may be done at a path: these methods.
+  case options(methods: String)
+
+  init(_ request: Request) {
+    guard let (route, methods) = Self.find(request) else {
+      let isServer = request.method == .options && request.hasPath("*")
+      self =
+        isServer
+        ? .options(methods: "GET, HEAD, OPTIONS, POST") : .refused(.notFound(path: request.path))
+      return
+    }
+    let isAllowed =
+      switch methods {
+      case .post: request.method == .post
+      case .get: request.method == .get || request.method == .head
+      }
+    if isAllowed {
+      self = Self.encodingError(of: request).map { .refused($0) } ?? route
+    } else if request.method == .options {
+      self = .options(methods: methods.rawValue)
+    } else {
+      self = .refused(
+        .methodNotAllowed(method: request.method.rawValue, allowed: methods.rawValue))
+    }
+  }
+
+  /// What a path answers to, besides OPTIONS: the value of `Allow`.
+  private enum Methods: String {
+    case post = "POST, OPTIONS"
+    case get = "GET, HEAD, OPTIONS"
+  }
+
+  /// The path that is asked for most comes first.
+  private static func find(_ request: Request) -> (Route, Methods)? {
+    if request.hasPath("/transactions") { return (.transactions, .post) }
+    if request.hasPath("/livez") { return (.livez, .get) }
+    if request.hasPath("/readyz") { return (.readyz, .get) }
+    if request.hasPath("/openapi.yaml") { return (.document, .get) }
+    return nil
+  }
+
+  /// Bodies are taken as they are (RFC 9110, section 8.4).
+  private static func encodingError(of request: Request) -> ServiceError? {
+    guard !request.body.isEmpty, let coding = request.fieldText("content-encoding"),
+      coding.lowercased() != "identity"
+    else { return nil }
+    return .unsupportedContentCoding(coding: coding)
+  }
+}

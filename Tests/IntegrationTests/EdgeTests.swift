@@ -1,0 +1,115 @@
+import FoundationEssentials
+import TestSupport
+import Testing
+
+/// What browsers, caches and proxies ask of a service.
+@Suite(.timeLimit(.minutes(2))) struct EdgeTests {
+  private static let page = "https://app.example.org"
+  private static let select = #"{"statements": [{"sql": "select 1 as one"}]}"#
+
+  @Test func `OPTIONS tells the methods of a path, and of the service`() async throws {
+    try await withService(for: "postgresql:///none") { service in
+      for (path, methods) in [
+        ("/transactions", "POST, OPTIONS"), ("/livez", "GET, HEAD, OPTIONS"),
+        ("/openapi.yaml", "GET, HEAD, OPTIONS"), ("*", "GET, HEAD, OPTIONS, POST"),
+      ] {
+        let answer = try await service.request("OPTIONS", path)
+        #expect(answer.status == 204, "\(path)")
+        #expect(answer.response["Allow"] == methods, "\(path)")
+        #expect(answer.response["Access-Control-Allow-Methods"] == nil)
+      }
+      #expect(try await service.request("OPTIONS", "/nowhere").status == 404)
+    }
+  }
+
+  @Test func `a page that is allowed may ask, send and read; another one may not`() async throws {
+    try await withDatabase { db in
+      try await withService(
+        for: db.connectionString, environment: ["TRANSOM_CORS_ORIGINS": "\(Self.page), http://b:81"]
+      ) { service in
+        for (origin, isAllowed) in [
+          (Self.page, true), ("http://b:81", true), ("http://b", false), ("null", false),
+          ("https://app.example.org.evil.org", false), ("HTTPS://APP.EXAMPLE.ORG", false),
+        ] {
+          let preflight = try await service.request(
+            "OPTIONS", "/transactions",
+            headers: [("Origin", origin), ("Access-Control-Request-Method", "POST")])
+          #expect(preflight.status == 204)
+          let methods = preflight.response["Access-Control-Allow-Methods"]
+          #expect((methods == "POST, OPTIONS") == isAllowed, "\(origin)")
+          let headers = preflight.response["Access-Control-Allow-Headers"]
+          #expect((headers?.contains("Content-Type") == true) == isAllowed, "\(origin)")
+          // Errors can be read, too.
+          for body in [Self.select, "{"] {
+            let answer = try await service.request(
+              "POST", "/transactions", headers: [("Origin", origin)], body: body)
+            #expect(answer.status == (body == "{" ? 400 : 200))
+            #expect(answer.response["Vary"] == "Origin")
+            #expect((answer.response["Access-Control-Allow-Origin"] == origin) == isAllowed)
+            let exposed = answer.response["Access-Control-Expose-Headers"]
+            #expect((exposed?.contains("X-Request-Id") == true) == isAllowed)
+          }
+        }
+        let plain = try await service.post(Self.select)
+        #expect(plain.response["Vary"] == "Origin")
+        #expect(plain.response["Access-Control-Allow-Origin"] == nil)
+      }
+    }
+  }
+
+  @Test func `with a star every page may, and without a setting none`() async throws {
+    try await withService(for: "postgresql:///none", ["--cors-origins", "*"]) { service in
+      let answer = try await service.request("GET", "/livez", headers: [("Origin", "http://x")])
+      #expect(answer.response["Access-Control-Allow-Origin"] == "*")
+      #expect(answer.response["Vary"] == nil)
+    }
+    try await withService(for: "postgresql:///none") { service in
+      let answer = try await service.request("GET", "/livez", headers: [("Origin", "http://x")])
+      #expect(answer.response["Access-Control-Allow-Origin"] == nil)
+    }
+  }
+
+  @Test func `an encoded body is a 415 that says what is taken, and nothing runs`() async throws {
+    try await withDatabase { db in
+      try await db.query("create table t (id int)")
+      try await withService(for: db.connectionString) { service in
+        for coding in ["gzip", "br", "identity, gzip"] {
+          let answer = try await service.request(
+            "POST", "/transactions", headers: [("Content-Encoding", coding)],
+            body: #"{"statements": [{"sql": "insert into t values (1)"}]}"#)
+          #expect(answer.status == 415 && answer.code == "unsupported-content-coding")
+          #expect(answer.outcome == "not_started")
+          #expect(answer.response["Accept-Encoding"] == "identity")
+        }
+        let plain = try await service.request(
+          "POST", "/transactions", headers: [("Content-Encoding", "identity")], body: Self.select)
+        #expect(plain.status == 200)
+      }
+      #expect(try await db.query("select * from t") == [])
+    }
+  }
+
+  @Test func `a large answer is compressed for curl, and the same as without`() async throws {
+    try await withDatabase { db in
+      try await withService(for: db.connectionString, ["--compress-from", "500"]) { service in
+        let sql = #"{"statements": [{"sql": "select g from generate_series(1, 2000) g"}]}"#
+        func curl(_ arguments: [String]) async throws -> String {
+          let curl = try await TransomProcess.start(
+            ["-s", "http://127.0.0.1:\(service.port)/transactions", "--json", sql] + arguments,
+            executable: "/usr/bin/curl")
+          #expect(try await curl.waitForExit() == 0)
+          return curl.log
+        }
+        let plain = try await curl([])
+        let unpacked = try await curl(["--compressed"])
+        #expect(unpacked == plain && plain.contains(#"{"g":2000}"#))
+        let sizes = try await curl(["-o", "/dev/null", "-w", "%{size_download}", "--compressed"])
+        let size = try #require(Int(sizes))
+        #expect(size < plain.utf8.count / 2)
+        let headers = try await curl(["-o", "/dev/null", "-D", "-", "--compressed"])
+        #expect(headers.contains("Content-Encoding: gzip"))
+        #expect(headers.contains("Vary: Accept-Encoding"))
+      }
+    }
+  }
+}
