@@ -17,7 +17,7 @@ struct Serve: AsyncParsableCommand {
       Each setting is an environment variable, too; a flag wins:
         TRANSOM_LISTEN, TRANSOM_DATABASE_URL or DATABASE_URL, TRANSOM_POOL_SIZE, TRANSOM_POOL_WAIT_MS,
         TRANSOM_PREPARED_STATEMENTS, TRANSOM_LOOPS, TRANSOM_DATA_DIRECTORY, TRANSOM_LOG_LEVEL,
-        TRANSOM_ALLOW_UNAUTHENTICATED, TRANSOM_LIMITS_BODY, TRANSOM_LIMITS_RESPONSE,
+        TRANSOM_MIGRATE, TRANSOM_ALLOW_UNAUTHENTICATED, TRANSOM_LIMITS_BODY, TRANSOM_LIMITS_RESPONSE,
         TRANSOM_LIMITS_HEADERS, TRANSOM_LIMITS_TIMEOUT_MS, TRANSOM_LIMITS_CONNECTIONS
       Limits are bytes, milliseconds and numbers.
       """)
@@ -40,6 +40,9 @@ struct Serve: AsyncParsableCommand {
 
   @Option(help: "trace, debug, info, notice, warning or error (default info).")
   var logLevel: String?
+
+  @Flag(help: "Leave the schema transom as it is (environment: TRANSOM_MIGRATE=false).")
+  var noMigrate = false
 
   @Flag(help: "Listen on an address that others can reach although nobody has to say who they are.")
   var allowUnauthenticated = false
@@ -111,6 +114,7 @@ struct Serve: AsyncParsableCommand {
       loops: loops ?? ProcessInfo.processInfo.activeProcessorCount)
     try Settings.check("database-url", database.validate)
     configuration.listen = [listen ?? settings.listen ?? "127.0.0.1:8080"]
+    configuration.migrates = try !noMigrate && settings.flag("migrate") ?? true
     try readLimits(settings, &configuration.limits)
     return configuration
   }
