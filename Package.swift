@@ -141,6 +141,7 @@ let package = Package(
       name: "TransomServiceTests",
       dependencies: [
         "TransomCluster", "TransomEventLoop", "TransomPostgres", "TransomService", "TestSupport",
+        .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: strict),
     .testTarget(
       name: "TransomClusterTests", dependencies: ["TransomCluster", "TestSupport"],

@@ -12,6 +12,9 @@ package final class EventLoopGroup: Sendable {
     self.loops = loops
   }
 
+  /// Some loops of another group, which ends them: for what is to live on those only.
+  package init(of loops: [EventLoop]) { self.loops = loops }
+
   /// Ends every loop's thread. Whatever lived on the loops must be closed before.
   package func shutdown() async {
     for loop in loops { await loop.shutdown() }

@@ -25,6 +25,7 @@ package struct QueryService: Sendable {
     }
     let draining = ServiceHandler.Draining()
     let readiness = Readiness(databases: databases)
+    let outbox = try outbox(on: group.loops[0])
     let handlers = group.loops.enumerated().map { index, loop in
       ServiceHandler(
         executor: TransactionExecutor(
@@ -35,6 +36,33 @@ package struct QueryService: Sendable {
     let server = HTTPServer(
       handler: LoopHandlers(handlers: handlers, loops: group), loops: group,
       configuration: configuration.http(logger: logger), logger: logger)
+    try await withThrowingTaskGroup { tasks in
+      tasks.addTask(executorPreference: group.loops[0]) { await outbox?.run() }
+      await outbox?.schema.waitForFirstLook(timer: group.loops[0])
+      let bound = try await listen(server, on: addresses)
+      for address in bound { logger.info("listening", metadata: ["address": "\(address)"]) }
+      started(bound)
+      try await serve(server, draining)
+      tasks.cancelAll()
+    }
+    await outbox?.shutdown()
+    for database in databases.values { await database.shutdown() }
+    await group.shutdown()
+  }
+
+  /// The outbox of the default database.
+  private func outbox(on loop: EventLoop) throws -> Outbox? {
+    guard let database = configuration.databases["default"] else { return nil }
+    return Outbox(
+      in: try Database(
+        "default", database.outbox, on: EventLoopGroup(of: [loop]), logger: logger),
+      migrates: configuration.migrates, logger: logger)
+  }
+
+  /// Where clients can connect, from now on.
+  private func listen(
+    _ server: HTTPServer, on addresses: [SocketAddress]
+  ) async throws -> [String] {
     var bound: [String] = []
     for socket in configuration.inherited {
       bound.append(try await server.listen(inheriting: socket.descriptor).description)
@@ -43,11 +71,7 @@ package struct QueryService: Sendable {
       let address = try await server.listen(on: address, mode: configuration.socketMode)
       bound.append(address.description)
     }
-    for address in bound { logger.info("listening", metadata: ["address": "\(address)"]) }
-    started(bound)
-    try await serve(server, draining)
-    for database in databases.values { await database.shutdown() }
-    await group.shutdown()
+    return bound
   }
 
   private func serve(_ server: HTTPServer, _ draining: ServiceHandler.Draining) async throws {

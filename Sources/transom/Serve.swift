@@ -15,8 +15,8 @@ struct Serve: AsyncParsableCommand {
       Without a database, a private PostgreSQL is made from the installed server and kept for the next start.
 
       Each flag is an environment variable, too: --limits-body is TRANSOM_LIMITS_BODY, and a flag that can be \
-      repeated is a list with commas. The flag wins. Variables without a flag: DATABASE_URL, TRANSOM_POOL_WAIT_MS, \
-      TRANSOM_PREPARED_STATEMENTS. With systemd's socket activation (LISTEN_FDS, LISTEN_PID) those sockets are \
+      repeated is a list with commas; TRANSOM_MIGRATE=false is --no-migrate. The flag wins. Variables without a \
+      flag: DATABASE_URL, TRANSOM_POOL_WAIT_MS, TRANSOM_PREPARED_STATEMENTS. With systemd's socket activation (LISTEN_FDS, LISTEN_PID) those sockets are \
       served in place of the default address.
       """)
 
@@ -40,6 +40,9 @@ struct Serve: AsyncParsableCommand {
 
   @Option(help: "trace, debug, info, notice, warning or error (default info).")
   var logLevel: String?
+
+  @Flag(help: "Leave the schema transom as it is (environment: TRANSOM_MIGRATE=false).")
+  var noMigrate = false
 
   @Flag(help: "Listen on an address that others can reach although nobody has to say who they are.")
   var allowUnauthenticated = false
@@ -113,6 +116,7 @@ struct Serve: AsyncParsableCommand {
       databases: ["default": database],
       loops: loops ?? ProcessInfo.processInfo.activeProcessorCount)
     try Settings.check("database-url", database.validate)
+    configuration.migrates = try !noMigrate && settings.flag("migrate") ?? true
     try readListeners(settings, &configuration)
     try server.read(settings, into: &configuration)
     return configuration

@@ -2,6 +2,8 @@
 public struct Database: Sendable {
   package let core: DatabaseCore
 
+  init(core: DatabaseCore) { self.core = core }
+
   /// Its alias.
   public var alias: String { core.alias }
 

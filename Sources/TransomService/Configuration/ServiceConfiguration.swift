@@ -1,3 +1,4 @@
+package import Logging
 internal import TransomEventLoop
 internal import TransomHTTP
 internal import TransomPostgres
@@ -45,6 +46,8 @@ package struct ServiceConfiguration: Sendable {
   /// answer ends its connection: the time that load balancers need to look elsewhere.
   package var shutdownDelay: Duration = .zero
   /// How long requests in flight may take after that.
+  /// Whether the service installs and updates the schema `transom` by itself.
+  package var migrates = true
   package var shutdownLimit: Duration = .seconds(30)
 
   package init(databases: [String: Database], loops: Int) {
@@ -58,6 +61,32 @@ extension ServiceConfiguration.Database {
     var connection = ConnectionConfiguration(conninfo: url)
     connection.preparesStatements = preparesStatements
     return connection
+  }
+
+  /// For what the service does beside transactions: one connection for the deliveries, and one for who asks for them.
+  var outbox: DatabaseConfiguration {
+    var configuration = DatabaseConfiguration(url: url)
+    configuration.connection = connection
+    configuration.pool.size = 2
+    configuration.pool.waitLimit = poolWait
+    configuration.resolvesCommitInDoubt = false
+    return configuration
+  }
+
+  /// Installs or updates the schema `transom`, and returns the versions that were missing.
+  ///
+  /// - Throws: `Schema.Missing` if the role may not do that, `PostgresError` for everything else.
+  package func migrate(logger: Logger) async throws -> [Int] {
+    let databases = try Databases(["default": outbox], logger: logger)
+    do {
+      let versions = try await Schema(in: databases.default).migrate()
+      try await Schema(in: databases.default).check()
+      await databases.shutdown()
+      return versions
+    } catch {
+      await databases.shutdown()
+      throw error
+    }
   }
 
   var pool: PoolConfiguration {
