@@ -29,7 +29,8 @@ package struct QueryService: Sendable {
     let handlers = group.loops.enumerated().map { index, loop in
       ServiceHandler(
         executor: TransactionExecutor(
-          on: loop, index: index, databases: databases, configuration.execution),
+          on: loop, index: index, databases: databases,
+          schemas: outbox.map { ["default": $0.schema] } ?? [:], configuration.execution),
         loopIndex: index, readiness: readiness, draining: draining,
         crossOrigin: configuration.crossOrigin)
     }

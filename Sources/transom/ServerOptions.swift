@@ -21,6 +21,9 @@ struct ServerOptions: ParsableArguments {
   @Option(help: "Milliseconds that a transaction may take (default 30000).")
   var limitsTimeoutMs: Int?
 
+  @Option(help: "Seconds that the answer to a request with an Idempotency-Key is kept (default 86400).")
+  var idempotencyTTL: Int?
+
   @Option(help: "Client connections at a time; one more gets a 503 (default 10000).")
   var limitsConnections: Int?
 
@@ -87,6 +90,9 @@ struct ServerOptions: ParsableArguments {
   ) throws(SettingError) {
     try readLimits(settings, &configuration.limits)
     try readTimeouts(settings, &configuration.timeouts)
+    try settings.number(idempotencyTTL, "idempotency.ttl", in: 1...10 * 365 * 86_400) {
+      configuration.idempotencyLifetime = .seconds($0)
+    }
     let day = 86_400_000
     try settings.milliseconds(shutdownDelayMs, "shutdown.delay.ms", in: 0...day) {
       configuration.shutdownDelay = $0

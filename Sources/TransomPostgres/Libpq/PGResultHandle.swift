@@ -107,12 +107,6 @@ package struct PGResultHandle: ~Copyable, @unchecked Sendable {
     return unsafe _overrideLifetime(Self.span(text, Int(length)), borrowing: self)
   }
 
-  /// A value in PostgreSQL's text form; nil for NULL.
-  package func text(row: Int, column: Int) -> String? {
-    guard !isNull(row: row, column: column) else { return nil }
-    return String(span: value(row: row, column: column))
-  }
-
   @_lifetime(immortal)
   private static func span(_ text: UnsafeMutablePointer<CChar>?, _ length: Int) -> Span<UInt8> {
     let bytes = unsafe UnsafeRawBufferPointer(start: text, count: text == nil ? 0 : length)

@@ -34,6 +34,10 @@ package struct ServiceConfiguration: Sendable {
   package var databases: [String: Database]
   /// The number of event loops: one a core is best.
   package var loops: Int
+  /// Whether the service installs and updates the schema `transom` by itself.
+  package var migrates = true
+  /// How long the answer to a request with an Idempotency-Key is kept.
+  package var idempotencyLifetime: Duration = .seconds(24 * 3600)
   package var limits = Limits()
   package var timeouts = Timeouts()
   /// Answers of so many bytes and more are compressed for clients that take that; nil: none.
@@ -46,8 +50,6 @@ package struct ServiceConfiguration: Sendable {
   /// answer ends its connection: the time that load balancers need to look elsewhere.
   package var shutdownDelay: Duration = .zero
   /// How long requests in flight may take after that.
-  /// Whether the service installs and updates the schema `transom` by itself.
-  package var migrates = true
   package var shutdownLimit: Duration = .seconds(30)
 
   package init(databases: [String: Database], loops: Int) {
@@ -102,6 +104,7 @@ extension ServiceConfiguration {
     var execution = ExecutionLimits()
     execution.response = limits.response
     execution.timeout = limits.timeout
+    execution.idempotencyLifetime = idempotencyLifetime
     return execution
   }
 }

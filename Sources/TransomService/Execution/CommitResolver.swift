@@ -16,11 +16,11 @@ struct CommitResolver {
   /// hours that its client is gone (tcp_keepalives_idle).
   private static let patience = 6
 
-  private let database: LoopPool
+  private let inquiry: Inquiry
   private let loop: EventLoop
 
   init(_ database: LoopPool, _ loop: EventLoop) {
-    self.database = database
+    inquiry = Inquiry(database)
     self.loop = loop
   }
 
@@ -32,14 +32,17 @@ struct CommitResolver {
     var pause = Duration.milliseconds(5)
     var questions = 0
     while loop.now < deadline {
-      if questions == Self.patience { _ = await ask(Self.endSQL, parameters, by: deadline) }
+      if questions == Self.patience {
+        _ = await inquiry.ask(Self.endSQL, parameters, by: deadline)
+      }
       questions += 1
-      switch await ask("select pg_catalog.pg_xact_status($1::xid8)", parameters, by: deadline) {
-      case .value(let status):
-        // NULL: it is so old that nobody knows any more. Else it is in progress.
-        if let fate = status.flatMap(Fate.init) { return fate }
-        if status == nil { return nil }
-      case .refused: return nil
+      switch await inquiry.ask(Self.sql, parameters, by: deadline) {
+      case .row(let row):
+        // NULL: it is so old that nobody knows any more.
+        guard let status = row.first ?? nil else { return nil }
+        if let fate = Fate(rawValue: String(decoding: status, as: UTF8.self)) { return fate }
+      // Such as by a server that has taken over without having got the transaction.
+      case .noRow, .refused: return nil
       case .lost: break
       }
       await wait(pause)
@@ -48,53 +51,13 @@ struct CommitResolver {
     return nil
   }
 
+  private static let sql = "select pg_catalog.pg_xact_status($1::xid8)"
   /// The number alone could be another process's by now: it is ended only while it has the transaction.
   private static let endSQL = """
     select pg_catalog.bool_or(pg_catalog.pg_terminate_backend(pid))::text
     from pg_catalog.pg_stat_activity
     where backend_xid::text = ($1::xid8::xid)::text and pid <> pg_catalog.pg_backend_pid()
     """
-
-  private enum Answer {
-    case value(String?)
-    /// The server does not know the transaction, such as one that took over without having got it, or does not let us ask.
-    case refused
-    /// This connection is lost, too, or there is none yet.
-    case lost
-  }
-
-  private func ask(
-    _ sql: String, _ parameters: ParameterList, by deadline: MonotonicInstant
-  ) async -> Answer {
-    guard let lease = try? await database.lease(until: deadline, isCancellable: false) else {
-      return .lost
-    }
-    let answer = await Self.ask(sql, parameters, on: lease.connection)
-    await lease.release()
-    return answer
-  }
-
-  private static func ask(
-    _ sql: String, _ parameters: ParameterList, on connection: isolated PostgresConnection
-  ) async -> Answer {
-    var answer = Answer.lost
-    connection.limitReceiving(to: .max)
-    do {
-      try connection.enqueue(sql, parameters, 0..<parameters.count, isPrepared: false)
-      try connection.sync()
-      while true {
-        switch try await connection.next(isShielded: true) {
-        case .result(let result):
-          answer = .value(result.rowCount == 1 ? result.text(row: 0, column: 0) : nil)
-        case .failed: answer = .refused
-        case .skipped: continue
-        case .synced: return answer
-        }
-      }
-    } catch {
-      return .lost
-    }
-  }
 
   private func wait(_ pause: Duration) async {
     await withCheckedContinuation { continuation in

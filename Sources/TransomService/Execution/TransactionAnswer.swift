@@ -3,6 +3,8 @@ package struct TransactionAnswer: Sendable {
   package var body: [UInt8]
   package var outcome: Outcome
   package var timing: Timing
+  /// Whether it is the answer to an earlier request with the same Idempotency-Key.
+  package var isReplay = false
 
   /// How long its parts took.
   package struct Timing: Sendable {

@@ -11,6 +11,8 @@ package struct ExecutionLimits: Sendable {
   /// How often a transaction may run, unless the request says otherwise, and at most.
   package var attempts = 3
   package var maximumAttempts = 20
+  /// How long the answer to a request with an Idempotency-Key is kept.
+  package var idempotencyLifetime: Duration = .seconds(24 * 3600)
 
   package init() {}
 }
@@ -24,6 +26,7 @@ package actor TransactionExecutor: EventLoopActor {
   package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.executor }
 
   private let databases: [String: LoopPool]
+  private let schemas: [String: SchemaInstallation]
   private let limits: ExecutionLimits
   private let types = TypeTable()
   private var reader = JSONReader()
@@ -32,19 +35,22 @@ package actor TransactionExecutor: EventLoopActor {
   private static let keptWriters = 64
 
   package init(
-    on loop: EventLoop, index: Int, databases: [String: DatabasePool], _ limits: ExecutionLimits
+    on loop: EventLoop, index: Int, databases: [String: DatabasePool],
+    schemas: [String: SchemaInstallation], _ limits: ExecutionLimits
   ) {
     self.loop = loop
+    self.schemas = schemas
     self.databases = databases.mapValues { $0.onLoop(index) }
     self.limits = limits
   }
 
   /// Executes the transaction that a request's body asks for, and returns the answer. On the loop only.
   package nonisolated func execute(
-    _ request: Request, into buffer: consuming [UInt8], interruption: Interruption
+    _ request: Request, key: IdempotencyKey?, into buffer: consuming [UInt8],
+    interruption: Interruption
   ) async throws(ServiceError) -> TransactionAnswer {
     let transaction = try onLoop { $0.decode(request) }.get()
-    return try await execute(transaction, into: buffer, interruption: interruption)
+    return try await execute(transaction, key: key, into: buffer, interruption: interruption)
   }
 
   private func decode(_ request: Request) -> Result<TransactionRequest, ServiceError> {
@@ -60,11 +66,17 @@ package actor TransactionExecutor: EventLoopActor {
 
   /// Executes a transaction and returns its 200 answer, written into `buffer`. On the loop only.
   package nonisolated func execute(
-    _ request: TransactionRequest, into buffer: consuming [UInt8], interruption: Interruption
+    _ request: TransactionRequest, key: IdempotencyKey? = nil, into buffer: consuming [UInt8],
+    interruption: Interruption
   ) async throws(ServiceError) -> TransactionAnswer {
     loop.preconditionOnLoop()
     guard let database = databases[request.database] else {
       throw .unknownDatabase(alias: request.database)
+    }
+    let plan = TransactionPlan(
+      request, key: key, lifetime: Int(limits.idempotencyLifetime.components.seconds))
+    guard !plan.isIdempotent || schemas[request.database]?.isInstalled == true else {
+      throw .idempotencyNotInstalled(database: request.database)
     }
     let timeout = min(
       request.timeoutMilliseconds.map { .milliseconds($0) } ?? limits.timeout, limits.timeout)
@@ -72,14 +84,15 @@ package actor TransactionExecutor: EventLoopActor {
     let timer = loop.schedule(at: deadline) { interruption.interrupt(.timedOut) }
     defer { loop.cancel(timer) }
     var job = Job(
-      plan: TransactionPlan(request), rowFormat: request.rowFormat, alias: request.database,
+      plan: plan, key: key, rowFormat: request.rowFormat, alias: request.database,
       database: database, deadline: deadline, timeout: timeout,
       maxAttempts: min(request.maxAttempts ?? limits.attempts, limits.maximumAttempts),
       interruption: interruption, buffer: buffer)
     while true {
-      if let body = try await attempt(&job) {
+      if let body = try await attemptUnlessDown(&job) {
         return TransactionAnswer(
-          body: body, outcome: job.plan.isDryRun ? .rolledBack : .committed, timing: job.timing)
+          body: body, outcome: job.plan.isDryRun ? .rolledBack : .committed, timing: job.timing,
+          isReplay: job.isReplay)
       }
       await pause(before: job.attempts + 1)
     }
@@ -87,6 +100,8 @@ package actor TransactionExecutor: EventLoopActor {
 
   private struct Job {
     let plan: TransactionPlan
+    /// Matters if the plan is idempotent.
+    let key: IdempotencyKey?
     let rowFormat: TransactionRequest.RowFormat
     let alias: String
     let database: LoopPool
@@ -102,12 +117,31 @@ package actor TransactionExecutor: EventLoopActor {
     var receivedTooMuch = false
     /// Statements that PostgreSQL had prepared and that no longer fit the catalogue are replaced once.
     var hasRenewedStatements = false
+    /// Whether an attempt with an Idempotency-Key may be stored: the next one finds out.
+    var isInDoubt = false
+    /// Whether the answer was kept from an earlier request.
+    var isReplay = false
 
     mutating func takeBuffer() -> [UInt8] { exchange(&buffer, with: []) }
 
     /// Renewing is our own affair: it happens whatever number of attempts the client allowed.
     var mayReplay: Bool {
       attempts - (hasRenewedStatements ? 1 : 0) < maxAttempts && interruption.reason == nil
+    }
+  }
+
+  /// The same; but after a connection was lost at COMMIT, an error that does not tell what became of that is no answer.
+  private nonisolated func attemptUnlessDown(
+    _ job: inout Job
+  ) async throws(ServiceError) -> [UInt8]? {
+    do {
+      return try await attempt(&job)
+    } catch {
+      guard job.isInDoubt else { throw error }
+      guard case .databaseUnavailable = error, job.interruption.reason == nil else {
+        throw .commitInDoubt(transactionID: nil, hasKey: true)
+      }
+      return nil
     }
   }
 
@@ -148,6 +182,13 @@ package actor TransactionExecutor: EventLoopActor {
     case .finished(let outcome) where shouldReplay(outcome, job):
       job.buffer = writer.discard()
       return nil
+    case .finished(.rolledBack(let failure)) where failure.isUsedKey:
+      job.buffer = writer.discard()
+      return try await keptAnswer(&job)
+    case .inDoubt where job.plan.isIdempotent:
+      job.isInDoubt = true
+      job.buffer = writer.discard()
+      return nil
     case .finished, .lost, .inDoubt, .notBegun:
       _ = writer.discard()
       throw error(for: ending, job)
@@ -176,6 +217,8 @@ package actor TransactionExecutor: EventLoopActor {
   ) {
     job.interruption.attach(nil)
     job.receivedTooMuch = run.receivedTooMuch
+    // Who has the key knows that no other attempt has stored anything.
+    if run.hasClaimed { job.isInDoubt = false }
     job.timing.encode += run.encoding
     if case .notBegun = ending { job.attempts -= 1 }
   }
@@ -193,6 +236,19 @@ package actor TransactionExecutor: EventLoopActor {
       case .unreachable(let detail): throw .databaseUnavailable(database: alias, detail: detail)
       case .shuttingDown, .cancelled: throw .draining
       }
+    }
+  }
+
+  /// The answer that was kept under the key. Nil: the key is free again.
+  private nonisolated func keptAnswer(_ job: inout Job) async throws(ServiceError) -> [UInt8]? {
+    guard let key = job.key else { return nil }
+    switch await KeptAnswer(in: job.database).find(key, by: job.deadline) {
+    case .answer(let body):
+      job.isReplay = !job.isInDoubt
+      return job.takeBuffer() + body
+    case .reused: throw .idempotencyKeyReused
+    case .gone: return nil
+    case .refused(let error): throw .statementFailed(pointer: nil, error)
     }
   }
 
@@ -259,7 +315,7 @@ package actor TransactionExecutor: EventLoopActor {
       if job.interruption.reason != nil { return timedOut(job) }
       return .connectionLost(pointer: nil, detail: error.description)
     case .inDoubt(let id):
-      return .commitInDoubt(transactionID: id.map(String.init))
+      return .commitInDoubt(transactionID: id.map(String.init), hasKey: false)
     case .notBegun:
       return timedOut(job)
     }
@@ -287,6 +343,11 @@ package actor TransactionExecutor: EventLoopActor {
     guard job.interruption.reason != nil else { return nil }
     return .timedOut(pointer: pointer, milliseconds: job.timeout.milliseconds, started: true)
   }
+}
+
+extension PlanStateMachine.Failure {
+  /// Whether the Idempotency-Key has been used.
+  fileprivate var isUsedKey: Bool { step == .claim && error?.sqlState == .uniqueViolation }
 }
 
 extension ServerError {

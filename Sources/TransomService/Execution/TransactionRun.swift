@@ -39,6 +39,8 @@ struct TransactionRun: ~Copyable {
   private var machine: PlanStateMachine
   private var isDeallocating = false
   private var identity = Identity.unknown
+  /// Whether the Idempotency-Key is this attempt's: no other transaction has used it, or will.
+  private(set) var hasClaimed = false
   /// Whether more came than the limit allows: then what ran was cancelled.
   private(set) var receivedTooMuch = false
   /// The time that reading the answers and writing them as JSON took.
@@ -202,12 +204,15 @@ struct TransactionRun: ~Copyable {
 
   // MARK: Commands
 
-  /// The parameters of the statement that a pipeline begins with, if it refers to results.
+  /// The parameters of the statement that a pipeline begins with, if they come from results.
   private func resolve(
     _ pipeline: PlanStateMachine.Pipeline, _ writer: borrowing ResultWriter
   ) -> Result<ParameterList?, UnresolvedReference> {
-    guard plan.hasReferences, case .run(let steps) = pipeline,
-      case .statement(let index) = plan.steps[steps.lowerBound],
+    guard plan.hasReferences || plan.isIdempotent, case .run(let steps) = pipeline else {
+      return .success(nil)
+    }
+    if plan.steps[steps.lowerBound] == .keep { return .success(answer(writer)) }
+    guard case .statement(let index) = plan.steps[steps.lowerBound],
       !plan.statements[index].references.isEmpty
     else { return .success(nil) }
     do {
@@ -215,6 +220,14 @@ struct TransactionRun: ~Copyable {
     } catch {
       return .failure(error)
     }
+  }
+
+  /// The answer as it will be, to be kept under its key.
+  private func answer(_ writer: borrowing ResultWriter) -> ParameterList {
+    var parameters = ParameterList()
+    parameters.append(plan.parameters, at: plan.keyParameter)
+    parameters.append { Hexadecimal.append(writer.finished(), to: &$0) }
+    return parameters
   }
 
   /// `resolved` are the parameters of the first statement, in place of those of the plan.
@@ -239,7 +252,10 @@ struct TransactionRun: ~Copyable {
     _ steps: Range<Int>, _ resolved: ParameterList?, on connection: isolated PostgresConnection
   ) throws(ConnectionError) {
     var left = steps
-    if let resolved, case .statement(let index) = plan.steps[steps.lowerBound] {
+    if let resolved, plan.steps[steps.lowerBound] == .keep {
+      try connection.enqueue(plan.sql(of: .keep), resolved, 0..<resolved.count)
+      left = left.dropFirst()
+    } else if let resolved, case .statement(let index) = plan.steps[steps.lowerBound] {
       let statement = plan.statements[index]
       let runs = statement.runs ?? 1
       for run in 0..<runs {
@@ -269,6 +285,7 @@ struct TransactionRun: ~Copyable {
   ) {
     switch effect {
     case .none: break
+    case .claimed: hasClaimed = true
     case .identified: identify(result)
     case .groupBegan: writer.beginGroup()
     case .groupReleased: writer.endGroup()

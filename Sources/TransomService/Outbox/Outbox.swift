@@ -17,9 +17,10 @@ final class Outbox: Sendable {
     self.logger = logger
   }
 
-  /// Finds the schema; ends when it has been found, or when its task is cancelled.
+  /// Finds the schema, and keeps it tidy until its task is cancelled.
   func run() async {
     await schema.find(in: database, migrates: migrates, logger: logger)
+    await ExpiredKeys(in: database, logger: logger).removeNowAndThen()
   }
 
   /// Closes its connections.

@@ -38,6 +38,8 @@ package struct PlanStateMachine: Sendable {
     case run(statement: Int, isFirst: Bool, isLast: Bool, rowCount: Int)
     case groupBegan(Int)
     case groupReleased(Int)
+    /// The Idempotency-Key is this transaction's.
+    case claimed
     /// The result holds the transaction's id; NULL if nothing has been written.
     case identified
   }
@@ -151,7 +153,8 @@ package struct PlanStateMachine: Sendable {
     defer { answered += 1 }
     guard let step = step(at: answered) else { return .none }
     switch step {
-    case .begin, .snapshot, .role, .setting: return .none
+    case .begin, .snapshot, .role, .setting, .keep: return .none
+    case .claim: return .claimed
     case .identify: return .identified
     case .statement(let index): return statementSucceeded(index, run: 0, rowCount)
     case .rerun(let index, let run): return statementSucceeded(index, run: run, rowCount)

@@ -7,6 +7,8 @@ package import TransomPostgres
 package final class TransactionPlan: Sendable {
   package enum Step: Equatable, Sendable {
     case begin
+    /// Takes the Idempotency-Key: waits while another transaction has it, and fails if one has used it.
+    case claim
     /// A query of nothing, which makes READ ONLY final: PostgreSQL lets `SET TRANSACTION READ WRITE` pass only
     /// before the first one.
     case snapshot
@@ -17,6 +19,8 @@ package final class TransactionPlan: Sendable {
     case rerun(Int, run: Int)
     case savepoint(group: Int)
     case release(group: Int)
+    /// Keeps the answer under the Idempotency-Key.
+    case keep
     /// Asks for the transaction's id, by which its fate can be found out if the connection is lost at its end.
     case identify
     /// COMMIT, or ROLLBACK of a dry run; in an implicit transaction the sync.
@@ -26,7 +30,7 @@ package final class TransactionPlan: Sendable {
     package var isTransactionControl: Bool {
       switch self {
       case .begin, .savepoint, .release, .end: true
-      case .snapshot, .role, .setting, .statement, .rerun, .identify: false
+      case .claim, .snapshot, .role, .setting, .statement, .rerun, .keep, .identify: false
       }
     }
   }
@@ -83,15 +87,22 @@ package final class TransactionPlan: Sendable {
   private let beginSQL: String
   private let settingNames: [String]
   private let ownParameters: Int
+  /// Whether the answer is kept under an Idempotency-Key.
+  package let isIdempotent: Bool
 
-  package init(_ request: TransactionRequest) {
+  /// - Parameters:
+  ///   - key: under which the answer is kept, if the transaction may store anything.
+  ///   - lifetime: for how long, in seconds.
+  package init(_ request: TransactionRequest, key: IdempotencyKey? = nil, lifetime: Int = 0) {
+    let key = request.readOnly || request.dryRun ? nil : key
+    isIdempotent = key != nil
     isDryRun = request.dryRun
     isReadOnly = request.readOnly
-    isImplicit = request.mayRunImplicitly
+    isImplicit = key == nil && request.mayRunImplicitly
     beginSQL = isImplicit ? "" : Self.beginSQL(request)
     settingNames = request.settings.map(\.name)
-    ownParameters = request.parameters.count
-    let outline = Outline(request, isImplicit: isImplicit)
+    ownParameters = request.parameters.count + (key == nil ? 0 : Self.claimParameters)
+    let outline = Outline(request, isImplicit: isImplicit, key, lifetime)
     steps = outline.steps
     statements = outline.statements
     groups = outline.groups
@@ -117,8 +128,11 @@ package final class TransactionPlan: Sendable {
   }
 
   private func needsResult(_ index: Int) -> Bool {
-    guard case .statement(let number) = steps[index] else { return false }
-    return !statements[number].references.isEmpty
+    switch steps[index] {
+    case .keep: true
+    case .statement(let number): !statements[number].references.isEmpty
+    default: false
+    }
   }
 
   /// The statement before number `index` that has this id; nil if there is none, or if nobody refers to any.
@@ -135,6 +149,11 @@ package final class TransactionPlan: Sendable {
   package func sql(of step: Step) -> String {
     switch step {
     case .begin: beginSQL
+    case .claim:
+      """
+      insert into transom.idempotency_keys (key, fingerprint, expires_at)
+      values ($1, $2, pg_catalog.now() operator(pg_catalog.+) $3::pg_catalog.interval)
+      """
     case .snapshot: "select"
     // As functions with parameters, not as SET: one prepared statement for all, and nothing to quote.
     case .role: "select set_config('role', $1, true)"
@@ -142,6 +161,7 @@ package final class TransactionPlan: Sendable {
     case .statement(let index), .rerun(let index, _): statements[index].sql
     case .savepoint(let group): Self.savepoints[groups[group].depth - 1].begin
     case .release(let group): Self.savepoints[groups[group].depth - 1].release
+    case .keep: "select transom.keep_answer($1, $2)"
     // NULL where nothing has been written.
     case .identify: "select pg_catalog.pg_current_xact_id_if_assigned()"
     case .end: isDryRun ? "ROLLBACK" : "COMMIT"
@@ -158,13 +178,20 @@ package final class TransactionPlan: Sendable {
     switch step {
     case .statement(let index): return statements[index].parameters(ofRun: 0)
     case .rerun(let index, let run): return statements[index].parameters(ofRun: run)
+    case .claim: return ownParameters - Self.claimParameters..<ownParameters
     case .role: return ownParameters..<ownParameters + 1
     case .setting(let index):
       let last = parameters.count - 2 * (settingNames.count - 1 - index)
       return last - 2..<last
-    case .begin, .snapshot, .savepoint, .release, .identify, .end: return 0..<0
+    // Those of `keep` are known when everything before it has been answered.
+    case .begin, .snapshot, .savepoint, .release, .keep, .identify, .end: return 0..<0
     }
   }
+
+  private static let claimParameters = 3
+
+  /// The key in `parameters`, for who has an answer to keep.
+  package var keyParameter: Int { ownParameters - Self.claimParameters }
 
   private static func beginSQL(_ request: TransactionRequest) -> String {
     var sql = "BEGIN"
@@ -188,7 +215,7 @@ package final class TransactionPlan: Sendable {
   /// The group that a step runs in; a group's own SAVEPOINT runs outside of it, its RELEASE inside.
   package func group(of step: Step) -> Int? {
     switch step {
-    case .begin, .snapshot, .role, .setting, .identify, .end: nil
+    case .begin, .claim, .snapshot, .role, .setting, .keep, .identify, .end: nil
     case .statement(let index), .rerun(let index, _): statements[index].place.group
     case .savepoint(let group): groups[group].place.group
     case .release(let group): group
@@ -198,7 +225,7 @@ package final class TransactionPlan: Sendable {
   /// The JSON Pointer of the part of the request that a step came from; nil for what is there in any transaction.
   package func pointer(of step: Step) -> String? {
     switch step {
-    case .begin, .snapshot, .identify, .end: nil
+    case .begin, .claim, .snapshot, .keep, .identify, .end: nil
     case .role: "/role"
     case .setting(let index):
       JSONPointer().appending("settings").appending(settingNames[index]).description
@@ -226,11 +253,15 @@ private struct Outline {
   /// Whether a statement does more than read.
   private var mayStore = false
 
-  init(_ request: TransactionRequest, isImplicit: Bool) {
+  init(
+    _ request: TransactionRequest, isImplicit: Bool, _ key: IdempotencyKey?, _ lifetime: Int
+  ) {
     parameters = request.parameters
     steps.reserveCapacity(request.items.count + 3)
     statements.reserveCapacity(request.items.count)
     if !isImplicit { steps.append(.begin) }
+    // Before the role, which need not be allowed to.
+    if let key { claim(key, lifetime) }
     if request.readOnly { steps.append(.snapshot) }
     // The role comes first, so that it is the one whose right to each setting counts.
     if let role = request.role {
@@ -243,7 +274,13 @@ private struct Outline {
       steps.append(.setting(index))
     }
     append(request.items, in: nil, depth: 0)
-    if mayStore, !request.readOnly, !request.dryRun { steps.append(.identify) }
+    if key != nil {
+      cut()
+      steps.append(.keep)
+    } else if mayStore, !request.readOnly, !request.dryRun {
+      // With a key, what became of the transaction is found out by the key.
+      steps.append(.identify)
+    }
     steps.append(.end)
     guard hasReferences else { return }
     for (index, statement) in statements.enumerated() {
@@ -289,6 +326,13 @@ extension Outline {
         place: place, id: statement.id, sql: statement.sql.text, parameters: statement.parameters,
         runs: statement.runs, references: statement.references,
         expectation: statement.expectation))
+  }
+
+  private mutating func claim(_ key: IdempotencyKey, _ lifetime: Int) {
+    parameters.append(key.name.utf8)
+    parameters.append { key.appendFingerprint(to: &$0) }
+    parameters.append("\(lifetime) s".utf8)
+    steps.append(.claim)
   }
 
   /// What comes next waits for what came before.

@@ -96,10 +96,21 @@ package struct ResultWriter {
   /// Ends the body and hands its buffer over.
   package mutating func finish() -> [UInt8] {
     precondition(frames.count == 1 && statement == .none, "a group or statement is still open")
-    json.raw("]}")
+    json.raw(Self.end)
     frames.removeAll(keepingCapacity: true)
     return exchange(&json.bytes, with: [])
   }
+
+  /// The body as `finish` would hand it over now, without what the buffer held before.
+  package func finished() -> [UInt8] {
+    precondition(frames.count == 1 && statement == .none, "a group or statement is still open")
+    var body = JSONWriter()
+    body.bytes = Array(json.bytes[base...])
+    body.raw(Self.end)
+    return body.bytes
+  }
+
+  private static let end: StaticString = "]}"
 
   /// Drops the body and hands its buffer over as it was given, such as for a problem.
   package mutating func discard() -> [UInt8] {

@@ -32,6 +32,11 @@ extension ServiceError {
     case .forbidden: (403, "forbidden", "The key does not allow this")
     case .invalidRequest(let code, let status, _, _): (status, code, Self.title(ofRequest: code))
     case .unknownDatabase: (404, "unknown-database", "The database is not configured")
+    case .idempotencyNotInstalled:
+      (422, "idempotency-not-installed", "The database cannot keep idempotency keys")
+    case .invalidIdempotencyKey: (400, "invalid-idempotency-key", "The Idempotency-Key is invalid")
+    case .idempotencyKeyReused:
+      (422, "idempotency-key-reused", "The Idempotency-Key belongs to another request")
     case .poolTimedOut: (503, "pool-timeout", "No connection became free in time")
     case .databaseUnavailable: (503, "database-unavailable", "The database cannot be reached")
     case .draining: (503, "draining", "The service is shutting down")
@@ -66,7 +71,8 @@ extension ServiceError {
     switch self {
     case .notFound, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .forbidden,
-      .invalidRequest, .unknownDatabase, .poolTimedOut, .databaseUnavailable, .draining:
+      .invalidRequest, .unknownDatabase, .idempotencyNotInstalled, .invalidIdempotencyKey,
+      .idempotencyKeyReused, .poolTimedOut, .databaseUnavailable, .draining:
       .notStarted
     case .statementFailed, .expectationFailed, .unresolvedReference, .resultTooLarge,
       .connectionLost, .commitFailed:
@@ -84,10 +90,12 @@ extension ServiceError {
       true
     case .statementFailed(_, let error), .commitFailed(let error): error.sqlState.isRetryable
     case .timedOut(_, _, let started): !started
+    case .commitInDoubt(_, let hasKey): hasKey
     case .notFound, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .forbidden,
-      .invalidRequest, .unknownDatabase, .expectationFailed, .unresolvedReference, .resultTooLarge,
-      .commitInDoubt, .internalError:
+      .invalidRequest, .unknownDatabase, .idempotencyNotInstalled, .invalidIdempotencyKey,
+      .idempotencyKeyReused, .expectationFailed, .unresolvedReference, .resultTooLarge,
+      .internalError:
       false
     }
   }
@@ -104,7 +112,8 @@ extension ServiceError {
       error.sqlState.status == 503 ? 5 : nil
     case .notFound, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .forbidden,
-      .invalidRequest, .unknownDatabase, .expectationFailed, .unresolvedReference, .resultTooLarge,
+      .invalidRequest, .unknownDatabase, .idempotencyNotInstalled, .invalidIdempotencyKey,
+      .idempotencyKeyReused, .expectationFailed, .unresolvedReference, .resultTooLarge,
       .timedOut, .commitInDoubt, .internalError:
       nil
     }
@@ -128,6 +137,12 @@ extension ServiceError {
     case .unsupportedMediaType(nil): "The body needs the Content-Type application/json."
     case .unsupportedContentCoding(let coding):
       "The body must not be encoded, but the Content-Encoding is \(coding)."
+    case .idempotencyNotInstalled(let database):
+      "An Idempotency-Key needs the schema transom in \"\(database)\": run \"transom migrate\"."
+    case .invalidIdempotencyKey:
+      "An Idempotency-Key is one line of 1 to \(IdempotencyKey.maximumLength) printable ASCII characters."
+    case .idempotencyKeyReused:
+      "A request with the same Idempotency-Key and another body has been committed; nothing was run."
     case .unknownDatabase(let alias): "No database \"\(alias)\" is configured."
     case .poolTimedOut(let database, let milliseconds):
       "No connection to \"\(database)\" became free within \(milliseconds) ms."
@@ -137,8 +152,9 @@ extension ServiceError {
       "The transaction was not done after \(milliseconds) ms; it was cancelled and rolled back."
     case .timedOut(_, let milliseconds, false):
       "The transaction could not be started within \(milliseconds) ms."
-    case .commitInDoubt:
+    case .commitInDoubt(_, let hasKey):
       "The connection was lost at COMMIT, and the transaction's fate could not be found out."
+        + (hasKey ? " The same request with the same Idempotency-Key can be sent again." : "")
     }
   }
 
@@ -152,6 +168,7 @@ extension ServiceError {
     case .unknownDatabase: "/database"
     case .notFound, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .forbidden,
+      .idempotencyNotInstalled, .invalidIdempotencyKey, .idempotencyKeyReused,
       .poolTimedOut, .databaseUnavailable, .draining, .commitFailed, .commitInDoubt, .internalError:
       nil
     }
@@ -176,7 +193,7 @@ extension ServiceError {
 
   private var transactionID: String? {
     switch self {
-    case .commitInDoubt(let id): id
+    case .commitInDoubt(let id, _): id
     default: nil
     }
   }

@@ -20,6 +20,11 @@ package enum ServiceError: Error, Equatable, Sendable {
   /// The document is refused: `code` and `status` are the request decoder's own.
   case invalidRequest(code: String, status: Int, pointer: String?, detail: String)
   case unknownDatabase(alias: String)
+  /// There is no such place for an Idempotency-Key's answer as the schema `transom` is.
+  case idempotencyNotInstalled(database: String)
+  case invalidIdempotencyKey
+  /// An earlier request with the same key had another body.
+  case idempotencyKeyReused
 
   // Before the transaction.
   case poolTimedOut(database: String, milliseconds: Int)
@@ -41,8 +46,8 @@ package enum ServiceError: Error, Equatable, Sendable {
   // At the transaction's end.
   /// The server refused COMMIT, such as for a deferred constraint.
   case commitFailed(ServerError)
-  /// The connection was lost at COMMIT, and what became of it cannot be told.
-  case commitInDoubt(transactionID: String?)
+  /// The connection was lost at COMMIT, and what became of it cannot be told. A request that `hasKey` can be sent again.
+  case commitInDoubt(transactionID: String?, hasKey: Bool)
 
   /// A mistake of Transom's own.
   case internalError(detail: String, outcome: Outcome)

@@ -44,6 +44,8 @@ final class RequestIdentity: Sendable {
 extension HTTPField.Name {
   /// `X-Request-Id`, which proxies and logs know.
   static let requestID = known("X-Request-Id")
+  /// `Idempotency-Replayed`, which Stripe has made known.
+  static let idempotencyReplayed = known("Idempotency-Replayed")
   /// `Server-Timing` (W3C Server Timing).
   static let serverTiming = known("Server-Timing")
 

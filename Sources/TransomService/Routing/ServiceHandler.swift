@@ -63,19 +63,39 @@ package final class ServiceHandler: RequestHandler {
       let type = request.fieldText("content-type")
       return problem(.unsupportedMediaType(mediaType: type), exchange)
     }
+    let key: IdempotencyKey?
+    switch idempotencyKey(request) {
+    case .success(let given): key = given
+    case .failure(let error): return problem(error, exchange)
+    }
     let interruption = Interruption()
     exchange.onDisconnect { interruption.interrupt(.clientGone) }
     var response = exchange.makeResponse(.ok, contentType: .json)
     do {
       let answer = try await executor.execute(
-        request, into: Swift.exchange(&response.body, with: []), interruption: interruption)
+        request, key: key, into: Swift.exchange(&response.body, with: []),
+        interruption: interruption)
       response.body = answer.body
       response.fields.append(answer.timing)
+      if answer.isReplay { response.fields.append(.idempotencyReplayed, "true") }
       exchange.outcome = answer.outcome.rawValue
       return response
     } catch {
       return problem(error, exchange)
     }
+  }
+
+  private func idempotencyKey(_ request: Request) -> Result<IdempotencyKey?, ServiceError> {
+    guard request.field("idempotency-key") != nil else { return .success(nil) }
+    guard request.fieldCount("idempotency-key") == 1,
+      let name = request.fieldText("idempotency-key")
+    else { return .failure(.invalidIdempotencyKey) }
+    var body: [UInt8] = []
+    body.append(copying: request.body)
+    guard let key = IdempotencyKey(name, body: body) else {
+      return .failure(.invalidIdempotencyKey)
+    }
+    return .success(key)
   }
 
   // MARK: Health

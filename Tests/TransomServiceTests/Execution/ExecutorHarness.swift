@@ -23,6 +23,8 @@ struct ExecutorHarness: Sendable {
     /// Where to connect to, if not straight to the database.
     var connectionString: String?
     var preparesStatements = true
+    /// What is known of the schema `transom`.
+    var schema: SchemaInstallation?
 
     /// No test shall fail because the machine is busy.
     init() {
@@ -41,7 +43,8 @@ struct ExecutorHarness: Sendable {
     self.pool = pool
     executors = group.loops.enumerated().map {
       TransactionExecutor(
-        on: $1, index: $0, databases: ["default": pool], configuration.limits)
+        on: $1, index: $0, databases: ["default": pool],
+        schemas: configuration.schema.map { ["default": $0] } ?? [:], configuration.limits)
     }
   }
 
@@ -49,13 +52,21 @@ struct ExecutorHarness: Sendable {
   func execute(
     _ request: TransactionRequest, onLoop loop: Int = 0, _ interruption: Interruption = .init()
   ) async throws -> JSONTree {
-    let body = try await withTaskExecutorPreference(group.loops[loop]) {
-      try await executors[loop].execute(request, into: [], interruption: interruption).body
-    }
+    let body = try await answer(to: request, key: nil, onLoop: loop, interruption).body
     guard let tree = PlainJSONParser.parse(body) else {
       throw MalformedAnswer(text: String(decoding: body, as: UTF8.self))
     }
     return tree
+  }
+
+  /// Executes a request, and returns the answer as it is.
+  func answer(
+    to request: TransactionRequest, key: IdempotencyKey?, onLoop loop: Int = 0,
+    _ interruption: Interruption = .init()
+  ) async throws -> TransactionAnswer {
+    try await withTaskExecutorPreference(group.loops[loop]) {
+      try await executors[loop].execute(request, key: key, into: [], interruption: interruption)
+    }
   }
 
   /// Executes a document, and returns the answer.

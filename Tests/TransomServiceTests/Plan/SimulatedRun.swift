@@ -93,7 +93,7 @@ struct SimulatedRun {
 
   private mutating func record(_ effect: PlanStateMachine.Effect) {
     switch effect {
-    case .none, .identified: break
+    case .none, .claimed, .identified: break
     case .result(let statement): append(.statement(number(of: statement) ?? -1))
     case .run: mistakes.append("a run of a batch, though there is none")
     case .groupBegan: frames.append([])

@@ -69,7 +69,17 @@ import TransomPostgres
     Row(
       .connectionLost(pointer: nil, detail: "d"), 503, "connection-lost", .rolledBack, retry: true),
     Row(.commitFailed(unique), 409, "commit-failed", .rolledBack, retry: false),
-    Row(.commitInDoubt(transactionID: "7"), 503, "commit-in-doubt", .unknown, retry: false),
+    Row(
+      .commitInDoubt(transactionID: "7", hasKey: false), 503, "commit-in-doubt", .unknown,
+      retry: false),
+    Row(
+      .commitInDoubt(transactionID: nil, hasKey: true), 503, "commit-in-doubt", .unknown,
+      retry: true),
+    Row(
+      .idempotencyNotInstalled(database: "d"), 422, "idempotency-not-installed", .notStarted,
+      retry: false),
+    Row(.invalidIdempotencyKey, 400, "invalid-idempotency-key", .notStarted, retry: false),
+    Row(.idempotencyKeyReused, 422, "idempotency-key-reused", .notStarted, retry: false),
     Row(
       .internalError(detail: "d", outcome: .rolledBack), 500, "internal-error", .rolledBack,
       retry: false),

@@ -112,4 +112,26 @@ extension Migration {
     "grant execute on function transom.on_commit(text, jsonb) to public",
     "grant execute on function transom.on_commit_to(text, text, jsonb) to public",
   ]
+
+  /// What the service calls at the end of a transaction with an Idempotency-Key, which may have any role by then.
+  static let idempotencyFunctions = [
+    #"""
+    create function transom.keep_answer(key text, body bytea) returns void
+    language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+    begin
+      if not pg_has_role(session_user, current_user, 'member') then
+        raise exception 'permission denied for function keep_answer'
+          using errcode = 'insufficient_privilege';
+      end if;
+      -- Only this transaction sees a key without an answer.
+      update transom.idempotency_keys k set body = keep_answer.body
+      where k.key = keep_answer.key and k.body is null;
+      if not found then
+        raise exception 'the statements have taken the Idempotency-Key away'
+          using errcode = 'object_not_in_prerequisite_state';
+      end if;
+    end $$
+    """#,
+    "grant execute on function transom.keep_answer(text, bytea) to public",
+  ]
 }

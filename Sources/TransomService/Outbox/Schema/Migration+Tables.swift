@@ -86,9 +86,9 @@ extension Migration {
     """
     create table transom.idempotency_keys (
       key text collate "C" primary key,
+      -- SHA-256 of the request's body.
       fingerprint bytea not null,
-      status int,
-      content_type text,
+      -- The body of the answer; null only within the transaction that it answers.
       body bytea,
       created_at timestamptz not null default now(),
       expires_at timestamptz not null

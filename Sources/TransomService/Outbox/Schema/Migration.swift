@@ -12,7 +12,7 @@ struct Migration: Sendable {
     Migration(
       version: 1,
       commands: webhookTables + deliveryTables + emitFunctions + serviceFunctions
-        + idempotencyTables)
+        + idempotencyTables + idempotencyFunctions)
   ]
 
   /// What this program needs.

@@ -1,7 +1,7 @@
-internal import Logging
+package import Logging
 internal import Synchronization
 internal import TransomEventLoop
-internal import TransomPostgres
+package import TransomPostgres
 
 /// Whether the schema `transom` can be used, found out when the service starts, and later if it is not there yet.
 package final class SchemaInstallation: Sendable {
@@ -19,7 +19,7 @@ package final class SchemaInstallation: Sendable {
   /// Installs the schema if `migrates`, or looks for it, until it is there or the task is cancelled.
   ///
   /// If the role may not install it, the service goes on without: it says so in the log, and looks again now and then.
-  func find(in database: Database, migrates: Bool, logger: Logger) async {
+  package func find(in database: Database, migrates: Bool, logger: Logger) async {
     let schema = Schema(in: database)
     var pause = Duration.milliseconds(100)
     var reported: String?

@@ -1,0 +1,22 @@
+internal import Crypto
+
+/// What makes a request one and the same, however often it is sent (draft-ietf-httpapi-idempotency-key-header).
+package struct IdempotencyKey: Equatable, Sendable {
+  /// A key may have so many characters, all of them printable ASCII.
+  package static let maximumLength = 255
+
+  package let name: String
+  /// SHA-256 of the request's body.
+  private let fingerprint: [UInt8]
+
+  /// Nil if the name is none.
+  package init?(_ name: String, body: [UInt8]) {
+    guard 1...Self.maximumLength ~= name.utf8.count, name.utf8.allSatisfy({ 0x20...0x7e ~= $0 })
+    else { return nil }
+    self.name = name
+    fingerprint = Array(SHA256.hash(data: body))
+  }
+
+  /// Appends the fingerprint as bytea.
+  func appendFingerprint(to text: inout [UInt8]) { Hexadecimal.append(fingerprint, to: &text) }
+}
