@@ -113,6 +113,11 @@ package struct PGResultHandle: ~Copyable, @unchecked Sendable {
     return String(span: value(row: row, column: column))
   }
 
+  /// The types of the parameters, if the result describes a prepared statement.
+  package var parameterTypes: [OID] {
+    (0..<(unsafe PQnparams(pointer))).map { unsafe OID(PQparamtype(pointer, $0)) }
+  }
+
   @_lifetime(immortal)
   private static func span(_ text: UnsafeMutablePointer<CChar>?, _ length: Int) -> Span<UInt8> {
     let bytes = unsafe UnsafeRawBufferPointer(start: text, count: text == nil ? 0 : length)

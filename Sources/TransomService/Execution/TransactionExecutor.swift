@@ -25,7 +25,8 @@ package actor TransactionExecutor: EventLoopActor {
 
   private let databases: [String: LoopPool]
   private let limits: ExecutionLimits
-  private let types = TypeTable()
+  /// What is known of the types of each database.
+  private var types: [String: KnownTypes] = [:]
   private var reader = JSONReader()
   /// Writers that no transaction uses now: their buffers are kept.
   private var idleWriters: [ResultWriter] = []
@@ -144,6 +145,10 @@ package actor TransactionExecutor: EventLoopActor {
 
     switch ending {
     case .finished(.committed), .finished(.dryRunRolledBack):
+      guard !run.isIncomplete else {
+        _ = writer.discard()
+        throw incomplete(ending, job)
+      }
       return writer.finish()
     case .finished(let outcome) where shouldReplay(outcome, job):
       job.buffer = writer.discard()
@@ -166,7 +171,8 @@ package actor TransactionExecutor: EventLoopActor {
     job.attempts += 1
     job.interruption.attach(connection)
     return TransactionRun(
-      plan: job.plan, number: job.attempts, types: types, rowFormat: job.rowFormat,
+      plan: job.plan, number: job.attempts,
+      types: onLoop { $0.types[job.alias] } ?? .none, rowFormat: job.rowFormat,
       responseLimit: limits.response, interruption: job.interruption,
       replaysConflicts: job.mayReplay, renewsStatements: !job.hasRenewedStatements)
   }
@@ -178,6 +184,9 @@ package actor TransactionExecutor: EventLoopActor {
     job.receivedTooMuch = run.receivedTooMuch
     job.timing.encode += run.encoding
     if case .notBegun = ending { job.attempts -= 1 }
+    onLoop { [alias = job.alias, types = run.types] in
+      if types !== $0.types[alias] ?? .none { $0.types[alias] = types }
+    }
   }
 
   private nonisolated func lease(_ job: Job) async throws(ServiceError) -> DatabasePool.Lease {
@@ -265,6 +274,15 @@ package actor TransactionExecutor: EventLoopActor {
     }
   }
 
+  /// The transaction has ended as it should have, but not all of its results could be written.
+  private nonisolated func incomplete(
+    _ ending: TransactionRun.Ending, _ job: Job
+  ) -> ServiceError {
+    if case .finished(.committed) = ending { return .committedWithoutResults }
+    if job.interruption.reason != nil { return timedOut(job) }
+    return .connectionLost(pointer: nil, detail: "it was lost before the types were looked up")
+  }
+
   private nonisolated func failed(
     _ failure: PlanStateMachine.Failure, _ job: Job
   ) -> ServiceError {
@@ -297,6 +315,14 @@ extension ServerError {
   var isStaleStatement: Bool {
     (sqlState == .featureNotSupported && routine == "RevalidateCachedQuery")
       || sqlState == .invalidSQLStatementName || sqlState == .duplicatePreparedStatement
+      || isOfVanishedType
+  }
+
+  /// A statement was prepared with a type that has been dropped since: the server does not notice that before it runs
+  /// the statement, and fails.
+  private var isOfVanishedType: Bool {
+    (sqlState == "XX000" && message.hasPrefix("cache lookup failed for type"))
+      || (sqlState == "42704" && routine == "lookup_type_cache")
   }
 }
 
