@@ -29,6 +29,7 @@ struct CatalogueQuestions {
 
   /// What is known of the database's types.
   private(set) var types: KnownTypes
+  private(set) var hasLearned = false
   /// What has been sent and not been answered yet. It stands behind the plan's commands.
   private var questions: [Question] = []
 
@@ -67,5 +68,6 @@ struct CatalogueQuestions {
 
   mutating func learn(from answer: borrowing PGResultHandle) {
     types = types.adding(CatalogueType.rows(of: answer))
+    hasLearned = true
   }
 }

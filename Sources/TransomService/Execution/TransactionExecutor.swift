@@ -184,8 +184,8 @@ package actor TransactionExecutor: EventLoopActor {
     job.receivedTooMuch = run.receivedTooMuch
     job.timing.encode += run.encoding
     if case .notBegun = ending { job.attempts -= 1 }
-    onLoop { [alias = job.alias, types = run.types] in
-      if types !== $0.types[alias] ?? .none { $0.types[alias] = types }
+    if let types = run.learnedTypes {
+      onLoop { [alias = job.alias] in $0.types[alias] = types }
     }
   }
 

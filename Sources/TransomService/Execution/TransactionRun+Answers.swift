@@ -17,7 +17,7 @@ extension TransactionRun {
     let trustsJSON = connection.sendsCheckedTexts
     if pending.isEmpty, effect.statement == nil || types.isEmpty {
       writer.trustsJSON = trustsJSON
-      writer.write(effect, result, of: plan, self.types.table)
+      writer.write(effect, result, of: plan, questions.types.table)
     } else if effect != .none {
       pending.append(effect, result, types, trustsJSON: trustsJSON)
     }
@@ -58,7 +58,7 @@ extension TransactionRun {
       parameters.lookedUp(types)
       if pending.types.isSubset(of: types) { writePending(&writer) }
     case .check(let types):
-      if self.types.hold(for: types, by: result), pending.types.isSubset(of: types) {
+      if questions.types.hold(for: types, by: result), pending.types.isSubset(of: types) {
         writePending(&writer)
       }
     case nil: break
@@ -66,7 +66,7 @@ extension TransactionRun {
   }
 
   private mutating func writePending(_ writer: inout ResultWriter) {
-    pending.write(to: &writer, of: plan, types.table)
+    pending.write(to: &writer, of: plan, questions.types.table)
   }
 
   /// Looks up what is not known of types, on its own; false if there is nothing to look up.

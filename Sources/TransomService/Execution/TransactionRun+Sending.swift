@@ -88,7 +88,7 @@ extension TransactionRun {
       }
       guard found != nil || plan.statements[number].hasArrays else { continue }
       do throws(StatementParameters.Hindrance) {
-        try parameters.encode(number, found, types.table, on: connection)
+        try parameters.encode(number, found, questions.types.table, on: connection)
       } catch {
         try postpone(from: index, number, error, &open)
         // All that an implicit transaction needs is asked for before it begins: it cannot be cut.

@@ -67,8 +67,8 @@ struct TransactionRun: ~Copyable {
     parameters = StatementParameters(plan)
   }
 
-  /// What is known of the types by now.
-  var types: KnownTypes { questions.types }
+  /// What is known of the types by now; nil if nothing was learned.
+  var learnedTypes: KnownTypes? { questions.hasLearned ? questions.types : nil }
 
   /// Whether results could not be written, as what their types are could not be found out.
   var isIncomplete: Bool { !pending.isEmpty }

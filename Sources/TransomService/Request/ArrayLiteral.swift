@@ -191,12 +191,10 @@ extension ArrayLiteral {
     appendQuote()
     var index = start + 1
     while index < end - 1 {
-      if json[index] == JSONWriter.backslash {
-        index = appendEscape(json, from: index)
-      } else {
-        text.append(json[index])
-        index += 1
-      }
+      var escape = index
+      while escape < end - 1, json[escape] != JSONWriter.backslash { escape += 1 }
+      text.append(copying: json.extracting(index..<escape))
+      index = escape < end - 1 ? appendEscape(json, from: escape) : escape
     }
     appendQuote()
     return end
