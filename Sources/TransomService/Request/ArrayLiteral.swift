@@ -25,12 +25,12 @@ package enum ArrayForm: Equatable, Sendable {
 ///
 /// The JSON text must be one that `JSONReader` has accepted, and an array. Not recursive: no depth of a document can
 /// exhaust the thread's stack.
-struct ArrayLiteral {
+package struct ArrayLiteral {
   /// Why an array has no such form.
-  struct Flaw: Error, Equatable {
+  package struct Flaw: Error, Equatable {
     /// The indices that lead to where it was found.
-    var path: [Int]
-    var reason: String
+    package var path: [Int]
+    package var reason: String
   }
 
   /// An array that is open.
@@ -62,7 +62,7 @@ struct ArrayLiteral {
   /// Appends the array's text in this form.
   ///
   /// - Throws: `Flaw` if arrays inside differ in their lengths, or stand beside what is none.
-  static func append(
+  package static func append(
     _ json: Span<UInt8>, as form: ArrayForm, to text: inout [UInt8]
   ) throws(Flaw) {
     guard form != .json else { return text.append(copying: json) }
