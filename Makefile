@@ -1,6 +1,6 @@
 # Each target does all it needs, also in a fresh clone. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-asan test-tsan fuzz lint format bench docs deps clean
+.PHONY: help run build test test-asan test-tsan fuzz schemathesis lint format bench docs deps clean
 
 SWIFT ?= swift
 # The released executable holds Swift's own libraries, and leaves out the checks for overlapping accesses to memory, which
@@ -13,6 +13,8 @@ ARGS ?=
 WIDTH ?= 8
 # How long each target is fuzzed.
 SECONDS ?= 60
+# How many requests of each operation are tried against openapi.yaml.
+EXAMPLES ?= 500
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -38,6 +40,11 @@ test-tsan: ## Run all tests with the thread sanitizer
 fuzz: deps ## Fuzz what reads clients' bytes, SECONDS=60 for each target
 	TRANSOM_FUZZ=1 $(SWIFT) build -c release --product Fuzz --sanitize=fuzzer --sanitize=address --scratch-path .build/fuzz
 	scripts/fuzz $(SECONDS) $(ARGS)
+
+schemathesis: ## Hold the running service against openapi.yaml with random requests, EXAMPLES=500 an operation
+	scripts/install-deps schemathesis
+	$(SWIFT) build --product transom
+	scripts/schemathesis $(EXAMPLES) $(ARGS)
 
 lint: deps ## Check format, layout and imports
 	$(SWIFT) format lint -r -s Sources Tests Examples/Sources Package.swift

@@ -20,7 +20,8 @@ let fuzz: [Target] =
   ? []
   : [
     .executableTarget(
-      name: "Fuzz", dependencies: ["TransomHTTP", "TransomService"], path: "Tests/Fuzz",
+      name: "Fuzz", dependencies: ["TransomHTTP", "TransomPostgres", "TransomService"],
+      path: "Tests/Fuzz",
       exclude: ["corpus", "dictionaries"],
       swiftSettings: strict)
   ]

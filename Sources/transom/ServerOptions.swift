@@ -21,7 +21,7 @@ struct ServerOptions: ParsableArguments {
   @Option(help: "Milliseconds that a transaction may take (default 30000).")
   var limitsTimeoutMs: Int?
 
-  @Option(help: "Seconds that the answer to a request with an Idempotency-Key is kept (default 86400).")
+  @Option(help: "Seconds that the answer under an Idempotency-Key is kept (default 86400).")
   var idempotencyTTL: Int?
 
   @Option(help: "Client connections at a time; one more gets a 503 (default 10000).")

@@ -88,21 +88,41 @@ import TransomCluster
     }
   }
 
-  @Test func `the README's transfer returns the answer that stands below it`() async throws {
+  /// The shell command of the README that holds this text, for a service on this port, and the answer that
+  /// stands below it.
+  private static func example(
+    with text: String, on port: Int
+  ) throws -> (command: String, answer: JSON) {
     let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent()
     let readme = try String(contentsOf: root.appending(path: "README.md"), encoding: .utf8)
-    let example = try #require(
-      readme.split(separator: "```sh\n").first { $0.contains("\"id\": \"debit\"") })
+    let example = try #require(readme.split(separator: "```sh\n").first { $0.contains(text) })
     let command = try #require(example.split(separator: "```").first)
-    let documented = try #require(
+    let answer = try #require(
       example.split(separator: "```json\n").dropFirst().first?.split(separator: "```").first)
+    return (
+      command.split(separator: "\n").joined(separator: "\n")
+        .replacing("127.0.0.1:8080", with: "127.0.0.1:\(port)"),
+      try JSON(parsing: Array(answer.utf8))
+    )
+  }
+
+  @Test func `the README's types return the answer that stands below them`() async throws {
     try await withDatabase { db in
       try await withService(for: db.connectionString) { service in
-        let command = command.split(separator: "\n").joined(separator: "\n")
-          .replacing("127.0.0.1:8080", with: "127.0.0.1:\(service.port)")
+        let (command, documented) = try Self.example(with: "create type mood", on: service.port)
         let answer = try await run("/bin/sh", ["-c", command + " --silent --fail"])
-        #expect(try JSON(parsing: Array(answer.utf8)) == JSON(parsing: Array(documented.utf8)))
+        #expect(try JSON(parsing: Array(answer.utf8)) == documented)
+      }
+    }
+  }
+
+  @Test func `the README's transfer returns the answer that stands below it`() async throws {
+    try await withDatabase { db in
+      try await withService(for: db.connectionString) { service in
+        let (command, documented) = try Self.example(with: "\"id\": \"debit\"", on: service.port)
+        let answer = try await run("/bin/sh", ["-c", command + " --silent --fail"])
+        #expect(try JSON(parsing: Array(answer.utf8)) == documented)
         let refused = try await run(
           "/bin/sh", ["-c", command.replacing("[30, ", with: "[300, ") + " --silent"])
         #expect(refused.contains("/problems/expectation-failed"), "\(refused)")

@@ -18,9 +18,9 @@ package actor PostgresConnection: EventLoopActor {
   private var descriptor: FileDescriptor?
   nonisolated let watch: DescriptorWatch
   private let isEncrypted: Bool
-  private let preparesStatements: Bool
-  private(set) var pipeline = PipelineStateMachine()
-  private var statements: StatementCache
+  let preparesStatements: Bool
+  var pipeline = PipelineStateMachine()
+  var statements: StatementCache
   /// The last read may have left something in the socket: what the kernel reported is used up.
   private var mayHaveMore = false
   /// The last read may have left something inside TLS, where the kernel does not see it.

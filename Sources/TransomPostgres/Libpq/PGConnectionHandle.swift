@@ -100,6 +100,11 @@ final class PGConnectionHandle: @unchecked Sendable {
     unsafe PQsendPrepare(pointer, name.cString, sql, 0, nil) == 1
   }
 
+  /// Asks for the types of a named statement's parameters and columns.
+  func sendDescribe(_ name: StatementName) -> Bool {
+    unsafe PQsendDescribePrepared(pointer, name.cString) == 1
+  }
+
   /// Runs a named statement; values go and come as text.
   func sendPrepared(_ name: StatementName, _ parameters: ParameterList, _ range: Range<Int>) -> Bool
   {

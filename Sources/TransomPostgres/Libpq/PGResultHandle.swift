@@ -107,6 +107,17 @@ package struct PGResultHandle: ~Copyable, @unchecked Sendable {
     return unsafe _overrideLifetime(Self.span(text, Int(length)), borrowing: self)
   }
 
+  /// A value in PostgreSQL's text form; nil for NULL.
+  package func text(row: Int, column: Int) -> String? {
+    guard !isNull(row: row, column: column) else { return nil }
+    return String(span: value(row: row, column: column))
+  }
+
+  /// The types of the parameters, if the result describes a prepared statement.
+  package var parameterTypes: [OID] {
+    (0..<(unsafe PQnparams(pointer))).map { unsafe OID(PQparamtype(pointer, $0)) }
+  }
+
   @_lifetime(immortal)
   private static func span(_ text: UnsafeMutablePointer<CChar>?, _ length: Int) -> Span<UInt8> {
     let bytes = unsafe UnsafeRawBufferPointer(start: text, count: text == nil ? 0 : length)

@@ -13,6 +13,8 @@ struct StatementCache {
     var lastUse: Int
     var isConfirmed: Bool
     var footprint: SessionFootprint
+    var parameterTypes: [OID]?
+    var resultTypes: [OID] = []
   }
 
   /// The number of statements to keep; at least 1.
@@ -25,6 +27,8 @@ struct StatementCache {
   private var deallocations: [String] = []
   /// What the statements that were looked up since `takeFootprint` may have left in the session.
   private var footprint: SessionFootprint = []
+  /// What was noted of the results of the statements that were looked up since `takeResultTypes`.
+  private var resultTypes: [OID] = []
 
   init(capacity: Int) { self.capacity = max(1, capacity) }
 
@@ -38,6 +42,9 @@ struct StatementCache {
     if let index = entries.index(forKey: sql) {
       entries.values[index].lastUse = uses
       footprint.formUnion(entries.values[index].footprint)
+      if !entries.values[index].resultTypes.isEmpty {
+        resultTypes += entries.values[index].resultTypes
+      }
       return .known(name: entries.values[index].name)
     }
     if entries.count >= capacity { evict(entries.count - capacity + 1) }
@@ -86,6 +93,25 @@ struct StatementCache {
       deallocations = []
     }
     return taken
+  }
+
+  // MARK: Types
+
+  /// The types of a statement's parameters; nil if they were not noted. The server never changes them: it infers them
+  /// when it prepares the statement.
+  func parameterTypes(of sql: String) -> [OID]? { entries[sql]?.parameterTypes }
+
+  mutating func note(parameterTypes: [OID], of sql: String) {
+    entries[sql]?.parameterTypes = parameterTypes
+  }
+
+  /// Notes types of a statement's results, to be reminded of them by `takeResultTypes` when it is used again.
+  mutating func note(resultTypes: [OID], of sql: String) {
+    entries[sql]?.resultTypes = resultTypes
+  }
+
+  mutating func takeResultTypes() -> [OID] {
+    resultTypes.isEmpty ? [] : exchange(&resultTypes, with: [])
   }
 
   /// Takes the commands that free what is no longer used.

@@ -1,8 +1,8 @@
 /// Owns what the server answered, for the values that are read out of it.
-final class ResultStorage: Sendable {
-  let handle: PGResultHandle
+package final class ResultStorage: Sendable {
+  package let handle: PGResultHandle
 
-  init(_ handle: consuming PGResultHandle) { self.handle = handle }
+  package init(_ handle: consuming PGResultHandle) { self.handle = handle }
 }
 
 /// What a statement returned: its rows, all of them in memory, and how many it changed.

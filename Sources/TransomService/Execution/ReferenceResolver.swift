@@ -13,32 +13,37 @@ struct ReferenceResolver {
 
   init(_ plan: TransactionPlan) { self.plan = plan }
 
+  /// One parameter.
+  private struct Value {
+    var list: ParameterList
+    var isArray: Bool
+  }
+
   /// A statement's parameters, of all runs, with what its references lead to in place of those that they give.
   func parameters(
     of index: Int, from writer: borrowing ResultWriter
-  ) throws(UnresolvedReference) -> ParameterList {
+  ) throws(UnresolvedReference) -> StatementParameters.Values {
     let statement = plan.statements[index]
-    var found: [Int: ParameterList] = [:]
+    var found: [Int: Value] = [:]
+    let planned = statement.hasArrays ? Set(plan.arrays) : []
     for reference in statement.references {
       found[reference.parameter] = try value(of: reference, before: index, writer)
     }
-    var parameters = ParameterList()
+    var values = StatementParameters.Values(list: ParameterList(), arrays: [])
     for run in 0..<(statement.runs ?? 1) {
       for (position, own) in statement.parameters(ofRun: run).enumerated() {
-        if let value = found[position] {
-          parameters.append(value, at: 0)
-        } else {
-          parameters.append(plan.parameters, at: own)
-        }
+        let value = found[position]
+        if value?.isArray ?? planned.contains(own) { values.arrays.append(values.list.count) }
+        values.list.append(value?.list ?? plan.parameters, at: value == nil ? own : 0)
       }
     }
-    return parameters
+    return values
   }
 
   private func value(
     of reference: TransactionRequest.Reference, before index: Int,
     _ writer: borrowing ResultWriter
-  ) throws(UnresolvedReference) -> ParameterList {
+  ) throws(UnresolvedReference) -> Value {
     guard let target = plan.statement(withID: reference.id, before: index) else {
       throw failure(reference, "no earlier statement has the id \"\(reference.id)\"")
     }
@@ -65,7 +70,7 @@ struct ReferenceResolver {
     } else {
       parameter.append { $0.append(copying: reader.span(node)) }
     }
-    return parameter
+    return Value(list: parameter, isArray: reader.kind(of: node) == .array)
   }
 
   private func failure(

@@ -28,7 +28,8 @@ package actor TransactionExecutor: EventLoopActor {
   private let databases: [String: LoopPool]
   private let schemas: [String: SchemaInstallation]
   private let limits: ExecutionLimits
-  private let types = TypeTable()
+  /// What is known of the types of each database.
+  private var types: [String: KnownTypes] = [:]
   private var reader = JSONReader()
   /// Writers that no transaction uses now: their buffers are kept.
   private var idleWriters: [ResultWriter] = []
@@ -178,6 +179,10 @@ package actor TransactionExecutor: EventLoopActor {
 
     switch ending {
     case .finished(.committed), .finished(.dryRunRolledBack):
+      guard !run.isIncomplete else {
+        _ = writer.discard()
+        throw incomplete(ending, job)
+      }
       return writer.finish()
     case .finished(let outcome) where shouldReplay(outcome, job):
       job.buffer = writer.discard()
@@ -207,7 +212,8 @@ package actor TransactionExecutor: EventLoopActor {
     job.attempts += 1
     job.interruption.attach(connection)
     return TransactionRun(
-      plan: job.plan, number: job.attempts, types: types, rowFormat: job.rowFormat,
+      plan: job.plan, number: job.attempts,
+      types: onLoop { $0.types[job.alias] } ?? .none, rowFormat: job.rowFormat,
       responseLimit: limits.response, interruption: job.interruption,
       replaysConflicts: job.mayReplay, renewsStatements: !job.hasRenewedStatements)
   }
@@ -221,6 +227,9 @@ package actor TransactionExecutor: EventLoopActor {
     if run.hasClaimed { job.isInDoubt = false }
     job.timing.encode += run.encoding
     if case .notBegun = ending { job.attempts -= 1 }
+    if let types = run.learnedTypes {
+      onLoop { [alias = job.alias] in $0.types[alias] = types }
+    }
   }
 
   private nonisolated func lease(_ job: Job) async throws(ServiceError) -> DatabasePool.Lease {
@@ -321,6 +330,15 @@ package actor TransactionExecutor: EventLoopActor {
     }
   }
 
+  /// The transaction has ended as it should have, but not all of its results could be written.
+  private nonisolated func incomplete(
+    _ ending: TransactionRun.Ending, _ job: Job
+  ) -> ServiceError {
+    if case .finished(.committed) = ending { return .committedWithoutResults }
+    if job.interruption.reason != nil { return timedOut(job) }
+    return .connectionLost(pointer: nil, detail: "it was lost before the types were looked up")
+  }
+
   private nonisolated func failed(
     _ failure: PlanStateMachine.Failure, _ job: Job
   ) -> ServiceError {
@@ -358,6 +376,14 @@ extension ServerError {
   var isStaleStatement: Bool {
     (sqlState == .featureNotSupported && routine == "RevalidateCachedQuery")
       || sqlState == .invalidSQLStatementName || sqlState == .duplicatePreparedStatement
+      || isOfVanishedType
+  }
+
+  /// A statement was prepared with a type that has been dropped since: the server does not notice that before it runs
+  /// the statement, and fails.
+  private var isOfVanishedType: Bool {
+    (sqlState == "XX000" && message.hasPrefix("cache lookup failed for type"))
+      || (sqlState == "42704" && routine == "lookup_type_cache")
   }
 }
 

@@ -27,20 +27,26 @@ struct TransactionRun: ~Copyable {
     case waiting(for: PostgresConnection.Awaited)
   }
 
-  private let plan: TransactionPlan
-  private let types: TypeTable
+  let plan: TransactionPlan
   private let rowFormat: TransactionRequest.RowFormat
   private let responseLimit: Int
-  private let interruption: Interruption
+  let interruption: Interruption
   private let number: Int
   /// Which errors will be answered by running everything again.
   private let replaysConflicts: Bool
   private let renewsStatements: Bool
-  private var machine: PlanStateMachine
+  var machine: PlanStateMachine
   private var isDeallocating = false
   private var identity = Identity.unknown
   /// Whether the Idempotency-Key is this attempt's: no other transaction has used it, or will.
-  private(set) var hasClaimed = false
+  var hasClaimed = false
+  /// How many of the plan's commands have not been answered; what else is answered are the questions behind them.
+  var unanswered = 0
+  var questions: CatalogueQuestions
+  var parameters: StatementParameters
+  var pending = PendingResults()
+  /// How the transaction ended, while its results are still pending.
+  var outcome: PlanStateMachine.Outcome?
   /// Whether more came than the limit allows: then what ran was cancelled.
   private(set) var receivedTooMuch = false
   /// The time that reading the answers and writing them as JSON took.
@@ -48,19 +54,26 @@ struct TransactionRun: ~Copyable {
 
   /// Attempt `number` of a plan, from 1.
   init(
-    plan: TransactionPlan, number: Int, types: TypeTable, rowFormat: TransactionRequest.RowFormat,
+    plan: TransactionPlan, number: Int, types: KnownTypes, rowFormat: TransactionRequest.RowFormat,
     responseLimit: Int, interruption: Interruption, replaysConflicts: Bool, renewsStatements: Bool
   ) {
     self.plan = plan
     self.number = number
-    self.types = types
     self.rowFormat = rowFormat
     self.responseLimit = responseLimit
     self.interruption = interruption
     self.replaysConflicts = replaysConflicts
     self.renewsStatements = renewsStatements
     machine = PlanStateMachine(plan)
+    questions = CatalogueQuestions(types)
+    parameters = StatementParameters(plan)
   }
+
+  /// What is known of the types by now; nil if nothing was learned.
+  var learnedTypes: KnownTypes? { questions.hasLearned ? questions.types : nil }
+
+  /// Whether results could not be written, as what their types are could not be found out.
+  var isIncomplete: Bool { !pending.isEmpty }
 
   /// Runs the plan; `writer` holds the answer if the transaction was committed, or was a dry run.
   ///
@@ -105,7 +118,9 @@ struct TransactionRun: ~Copyable {
     do throws(ConnectionError) {
       connection.limitReceiving(to: responseLimit)
       isDeallocating = try connection.enqueueDeallocations()
-      try send(machine.first, nil, on: connection)
+      if !(try send(machine.first, writer, on: connection)) {
+        if let outcome = try proceed(&writer, on: connection) { return .ended(.finished(outcome)) }
+      }
       return try advance(&writer, on: connection)
     } catch {
       return .ended(ending(after: error))
@@ -136,12 +151,9 @@ struct TransactionRun: ~Copyable {
       case .result where isDeallocating: continue
       case .failed where isDeallocating: continue
       case .skipped where isDeallocating: continue
-      case .result(let result):
-        writer.trustsJSON = connection.sendsCheckedTexts
-        let effect = machine.succeeded(tagIsCommit: result.isCommit, rowCount: result.affectedRows)
-        write(effect, result, &writer)
-      case .failed(let error): machine.failed(error)
-      case .skipped: machine.skipped()
+      case .result(let result): succeeded(result, &writer, on: connection)
+      case .failed(let error): failed(error)
+      case .skipped: skipped()
       case .synced:
         if let outcome = try proceed(&writer, on: connection) { return .ended(.finished(outcome)) }
       }
@@ -154,25 +166,30 @@ struct TransactionRun: ~Copyable {
     _ writer: inout ResultWriter, on connection: isolated PostgresConnection
   ) throws(ConnectionError) -> PlanStateMachine.Outcome? {
     while true {
+      if let outcome { return outcome }
+      let mayProceed = interruption.reason == nil && !connection.receivedTooMuch
+      if machine.isHalfway, mayProceed, try lookUp(on: connection) { return nil }
       let next = machine.synced(
-        mayRecover: mayRecover(after: machine.currentFailure, connection),
-        mayProceed: interruption.reason == nil && !connection.receivedTooMuch)
+        mayRecover: mayRecover(after: machine.currentFailure, connection), mayProceed: mayProceed)
       let pipeline: PlanStateMachine.Pipeline
       switch next {
-      case .finished(let outcome): return outcome
+      case .finished(let ended):
+        guard ended == .committed || ended == .dryRunRolledBack, try lookUp(on: connection) else {
+          return ended
+        }
+        outcome = ended
+        return nil
       case .rollback: pipeline = .rollback
       case .proceed(let sending): pipeline = sending
       case .recover(let sending, let failure, let depth):
-        writer.failGroup(depth: depth, problem: problem(failure))
+        if pending.isEmpty {
+          writer.failGroup(depth: depth, problem: problem(failure))
+        } else {
+          pending.appendFailure(ofGroupAt: depth, problem(failure))
+        }
         pipeline = sending
       }
-      switch resolve(pipeline, writer) {
-      case .success(let parameters):
-        try send(pipeline, parameters, on: connection)
-        return nil
-      case .failure(let error):
-        machine.referenceFailed(error.reason)
-      }
+      if try send(pipeline, writer, on: connection) { return nil }
     }
   }
 
@@ -202,147 +219,12 @@ struct TransactionRun: ~Copyable {
     ServiceError(failure, at: failure.step.flatMap(plan.pointer(of:))).problem
   }
 
-  // MARK: Commands
-
-  /// The parameters of the statement that a pipeline begins with, if they come from results.
-  private func resolve(
-    _ pipeline: PlanStateMachine.Pipeline, _ writer: borrowing ResultWriter
-  ) -> Result<ParameterList?, UnresolvedReference> {
-    guard plan.hasReferences || plan.isIdempotent, case .run(let steps) = pipeline else {
-      return .success(nil)
-    }
-    if plan.steps[steps.lowerBound] == .keep { return .success(answer(writer)) }
-    guard case .statement(let index) = plan.steps[steps.lowerBound],
-      !plan.statements[index].references.isEmpty
-    else { return .success(nil) }
-    do {
-      return .success(try ReferenceResolver(plan).parameters(of: index, from: writer))
-    } catch {
-      return .failure(error)
-    }
-  }
-
-  /// The answer as it will be, to be kept under its key.
-  private func answer(_ writer: borrowing ResultWriter) -> ParameterList {
-    var parameters = ParameterList()
-    parameters.append(plan.parameters, at: plan.keyParameter)
-    parameters.append { Hexadecimal.append(writer.finished(), to: &$0) }
-    return parameters
-  }
-
-  /// `resolved` are the parameters of the first statement, in place of those of the plan.
-  private func send(
-    _ pipeline: PlanStateMachine.Pipeline, _ resolved: ParameterList?,
-    on connection: isolated PostgresConnection
-  ) throws(ConnectionError) {
-    switch pipeline {
-    case .run(let steps):
-      try enqueue(steps, resolved, on: connection)
-    case .recover(let group, let steps):
-      try connection.enqueueUnnamed(plan.rollbackSQL(of: group))
-      try connection.enqueueUnnamed(plan.sql(of: .release(group: group)))
-      try enqueue(steps, nil, on: connection)
-    case .rollback:
-      try connection.enqueueUnnamed("ROLLBACK")
-    }
-    try connection.sync()
-  }
-
-  private func enqueue(
-    _ steps: Range<Int>, _ resolved: ParameterList?, on connection: isolated PostgresConnection
-  ) throws(ConnectionError) {
-    var left = steps
-    if let resolved, plan.steps[steps.lowerBound] == .keep {
-      try connection.enqueue(plan.sql(of: .keep), resolved, 0..<resolved.count)
-      left = left.dropFirst()
-    } else if let resolved, case .statement(let index) = plan.steps[steps.lowerBound] {
-      let statement = plan.statements[index]
-      let runs = statement.runs ?? 1
-      for run in 0..<runs {
-        let own = statement.parameters(ofRun: run).count
-        try connection.enqueue(statement.sql, resolved, run * own..<(run + 1) * own)
-      }
-      left = left.dropFirst(runs)
-    }
-    for index in left {
-      let step = plan.steps[index]
-      if plan.isImplicit, step == .end { continue }
-      if step.isTransactionControl {
-        try connection.enqueueUnnamed(plan.sql(of: step))
-      } else {
-        try connection.enqueue(plan.sql(of: step), plan.parameters, plan.parameters(of: step))
-      }
-      // What was done is to be known here before it is committed.
-      if step == .identify { try connection.requestFlush() }
-    }
-  }
-
-  // MARK: Results
-
-  private mutating func write(
-    _ effect: PlanStateMachine.Effect, _ result: borrowing PGResultHandle,
-    _ writer: inout ResultWriter
-  ) {
-    switch effect {
-    case .none: break
-    case .claimed: hasClaimed = true
-    case .identified: identify(result)
-    case .groupBegan: writer.beginGroup()
-    case .groupReleased: writer.endGroup()
-    case .result(let index):
-      begin(result, rowCount: result.affectedRows, index, &writer)
-      writeRows(result, &writer)
-      end(index, &writer)
-    case .run(let index, let isFirst, let isLast, let rowCount):
-      if isFirst { begin(result, rowCount: rowCount, index, &writer) }
-      writeRows(result, &writer)
-      guard isLast else { return }
-      writer.replaceRowCount(with: rowCount)
-      end(index, &writer)
-    }
-  }
-
-  private mutating func identify(_ result: borrowing PGResultHandle) {
+  mutating func identify(_ result: borrowing PGResultHandle) {
     guard result.rowCount == 1 else { return }
     guard !result.isNull(row: 0, column: 0) else { return identity = .nothingWritten }
     let digits = result.value(row: 0, column: 0)
     var id: UInt64 = 0
     for index in digits.indices { id = id &* 10 &+ UInt64(digits[index] &- UInt8(ascii: "0")) }
     identity = .transaction(id)
-  }
-
-  private func begin(
-    _ result: borrowing PGResultHandle, rowCount: Int, _ index: Int, _ writer: inout ResultWriter
-  ) {
-    writer.beginStatement(
-      id: plan.statements[index].id, command: result.command, rowCount: rowCount)
-    guard result.returnsRows else { return }
-    for column in 0..<result.columnCount {
-      writer.column(
-        name: result.columnName(column), type: types[result.columnType(column).rawValue])
-    }
-    writer.beginRows()
-  }
-
-  private func writeRows(_ result: borrowing PGResultHandle, _ writer: inout ResultWriter) {
-    guard result.returnsRows else { return }
-    let columns = result.columnCount
-    for row in 0..<result.rowCount {
-      writer.beginRow()
-      for column in 0..<columns {
-        let value = result.value(row: row, column: column)
-        if value.isEmpty, result.isNull(row: row, column: column) {
-          writer.null()
-        } else {
-          writer.value(value)
-        }
-      }
-      writer.endRow()
-    }
-  }
-
-  private func end(_ index: Int, _ writer: inout ResultWriter) {
-    writer.endStatement()
-    if plan.hasReferences, plan.statements[index].id != nil { writer.keepLastResult(as: index) }
   }
 }

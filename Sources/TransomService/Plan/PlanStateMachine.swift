@@ -27,6 +27,14 @@ package struct PlanStateMachine: Sendable {
     /// Undo a group, then go on.
     case recover(group: Int, then: Range<Int>)
     case rollback
+
+    /// The steps of the plan that are in it.
+    package var steps: Range<Int> {
+      switch self {
+      case .run(let steps), .recover(_, let steps): steps
+      case .rollback: 0..<0
+      }
+    }
   }
 
   /// What a success means for the answer.
@@ -62,6 +70,8 @@ package struct PlanStateMachine: Sendable {
       case expectation(TransactionRequest.Expectation, rowCount: Int)
       /// A reference leads to nothing; in words.
       case reference(String)
+      /// A parameter is not what the server's type of it wants.
+      case parameter(InvalidParameter)
       /// There is nothing to go on for: the time is over, or nobody waits any more.
       case interruption
     }
@@ -110,7 +120,8 @@ package struct PlanStateMachine: Sendable {
   }
 
   private let plan: TransactionPlan
-  private var pipeline: Pipeline
+  /// What was sent last, or is to be sent.
+  package private(set) var pipeline: Pipeline
   /// How many commands of the pipeline have been answered.
   private var answered = 0
   private var failure: Failure?
@@ -183,6 +194,27 @@ package struct PlanStateMachine: Sendable {
     failure = Failure(step: step(at: 0), .reference(reason))
   }
 
+  /// A step of the pipeline to be sent has a parameter that cannot be sent: instead of being sent, the pipeline ends.
+  package mutating func parameterFailed(_ parameter: InvalidParameter, at index: Int) {
+    failure = Failure(step: step(index), .parameter(parameter))
+  }
+
+  /// The steps of the pipeline to be sent go out later, from this one on: something has to be found out first.
+  package mutating func postpone(from index: Int) {
+    switch pipeline {
+    case .run(let steps): pipeline = .run(steps.lowerBound..<index)
+    case .recover(let group, let steps):
+      pipeline = .recover(group: group, then: steps.lowerBound..<index)
+    case .rollback: break
+    }
+  }
+
+  /// Whether all was well so far, and more of the plan is to be sent.
+  package var isHalfway: Bool {
+    guard let sentEnd else { return false }
+    return failure == nil && fatal == nil && sentEnd < plan.steps.count
+  }
+
   package mutating func failed(_ error: ServerError) {
     failure = Failure(step: step(at: answered), error: error)
     answered += 1
@@ -197,11 +229,11 @@ package struct PlanStateMachine: Sendable {
   package mutating func synced(mayRecover: Bool = true, mayProceed: Bool = true) -> Next {
     if let ended { return .finished(ended) }
     if let fatal { return .finished(.rolledBack(fatal)) }
-    if plan.isImplicit, failure == nil {
+    if plan.isImplicit, failure == nil, !isHalfway {
       ended = .committed
       return .finished(.committed)
     }
-    if failure == nil, let next = sentEnd, next < plan.steps.count {
+    if isHalfway, let next = sentEnd {
       guard mayProceed else { return undo(Failure(step: nil, .interruption)) }
       begin(.run(plan.pipeline(from: next)))
       return .proceed(pipeline)
@@ -267,5 +299,18 @@ package struct PlanStateMachine: Sendable {
       group = plan.groups[current].place.group
     }
     return nil
+  }
+}
+
+/// A parameter that cannot be what the server's type of it wants.
+package struct InvalidParameter: Equatable, Sendable {
+  /// Where its flaw is, from the statement on: `/params/0/1/2`.
+  package var pointer: String
+  /// The flaw in words.
+  package var reason: String
+
+  package init(pointer: String, reason: String) {
+    self.pointer = pointer
+    self.reason = reason
   }
 }

@@ -60,6 +60,8 @@ package final class TransactionPlan: Sendable {
     package var runs: Int?
     package var references: [TransactionRequest.Reference]
     package var expectation: TransactionRequest.Expectation?
+    /// Whether any of the parameters is a JSON array.
+    package var hasArrays: Bool
 
     /// The parameters of the run of this number.
     package func parameters(ofRun run: Int) -> Range<Int> {
@@ -72,12 +74,16 @@ package final class TransactionPlan: Sendable {
   package let steps: [Step]
   package let statements: [Statement]
   package let groups: [Group]
-  /// Where the client has to look at what came back before it can go on: the first steps of pipelines, in order.
+  /// Where the client has to look at what came back before it can go on: the first steps of pipelines, in order. That is
+  /// before a statement with references and behind one with an expectation; and, where types are made or changed,
+  /// between the results and what may change or take away their types (`CatalogueQuestions`).
   private let cuts: [Int]
   /// The statements that others may refer to, by their id.
   private let referable: [String: Int]
   /// The parameters of the statements, the role and the settings.
   package let parameters: ParameterList
+  /// Which of them are JSON arrays, in their order.
+  package let arrays: [Int]
   package let isDryRun: Bool
   package let isReadOnly: Bool
   /// Whether neither BEGIN nor COMMIT is sent: the server runs all commands up to a sync in one transaction of its own,
@@ -91,6 +97,7 @@ package final class TransactionPlan: Sendable {
   package let isIdempotent: Bool
 
   /// - Parameters:
+  ///   - request: what is to be done.
   ///   - key: under which the answer is kept, if the transaction may store anything.
   ///   - lifetime: for how long, in seconds.
   package init(_ request: TransactionRequest, key: IdempotencyKey? = nil, lifetime: Int = 0) {
@@ -102,6 +109,7 @@ package final class TransactionPlan: Sendable {
     beginSQL = isImplicit ? "" : Self.beginSQL(request)
     settingNames = request.settings.map(\.name)
     ownParameters = request.parameters.count + (key == nil ? 0 : Self.claimParameters)
+    arrays = request.arrays
     let outline = Outline(request, isImplicit: isImplicit, key, lifetime)
     steps = outline.steps
     statements = outline.statements
@@ -249,14 +257,21 @@ private struct Outline {
   var cuts: [Int] = []
   var referable: [String: Int] = [:]
   var parameters: ParameterList
+  /// The parameters that are arrays, of the statements that are still to come.
+  private var arrays: ArraySlice<Int>
   private var hasReferences = false
   /// Whether a statement does more than read.
   private var mayStore = false
+  /// Whether a statement may have made types, or changed some.
+  private var definesTypes = false
+  /// Whether a statement since the last cut may have had a result.
+  private var awaitsResults = false
 
   init(
     _ request: TransactionRequest, isImplicit: Bool, _ key: IdempotencyKey?, _ lifetime: Int
   ) {
     parameters = request.parameters
+    arrays = request.arrays[...]
     steps.reserveCapacity(request.items.count + 3)
     statements.reserveCapacity(request.items.count)
     if !isImplicit { steps.append(.begin) }
@@ -274,6 +289,8 @@ private struct Outline {
       steps.append(.setting(index))
     }
     append(request.items, in: nil, depth: 0)
+    // What a dry run has made is gone then, and so is a temporary table ON COMMIT DROP.
+    if definesTypes, awaitsResults { cut() }
     if key != nil {
       cut()
       steps.append(.keep)
@@ -318,14 +335,31 @@ extension Outline {
       hasReferences = true
       cut()
     }
+    if statement.sql.kind == .defines {
+      // A result is written with its types as they were.
+      if awaitsResults { cut() }
+      definesTypes = true
+    } else {
+      awaitsResults = true
+    }
     steps.append(.statement(number))
     for run in 1..<max(1, statement.runs ?? 1) { steps.append(.rerun(number, run: run)) }
-    if statement.expectation != nil { cut() }
+    // A group that fails takes with it what it has made.
+    if statement.expectation != nil || (definesTypes && awaitsResults && place.group != nil) {
+      cut()
+    }
     statements.append(
       TransactionPlan.Statement(
         place: place, id: statement.id, sql: statement.sql.text, parameters: statement.parameters,
         runs: statement.runs, references: statement.references,
-        expectation: statement.expectation))
+        expectation: statement.expectation, hasArrays: takeArrays(of: statement)))
+  }
+
+  private mutating func takeArrays(of statement: TransactionRequest.Statement) -> Bool {
+    guard !arrays.isEmpty else { return false }
+    let own = arrays.prefix { $0 < statement.parameters.upperBound }
+    arrays = arrays.dropFirst(own.count)
+    return !own.isEmpty
   }
 
   private mutating func claim(_ key: IdempotencyKey, _ lifetime: Int) {
@@ -338,6 +372,7 @@ extension Outline {
   /// What comes next waits for what came before.
   private mutating func cut() {
     if !steps.isEmpty, cuts.last != steps.count { cuts.append(steps.count) }
+    awaitsResults = false
   }
 }
 

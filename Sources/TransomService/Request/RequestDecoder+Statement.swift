@@ -117,6 +117,7 @@ extension RequestDecoder {
           .invalidParameter, at: value, "must be null, as a reference gives the value")
       }
       try refuseNUL(value, json)
+      if kind == .array { request.arrays.append(request.parameters.count) }
       request.parameters.append { $0.append(copying: json.span(value)) }
     }
   }

@@ -8,7 +8,7 @@ internal import TransomPostgres
 /// - `settings` takes numbers and booleans as their text.
 /// - A reference may stand in for a parameter that is not given, at the end of `params`; one that is given must be null.
 /// - A batch has one run at least, and the same number of parameters in each.
-/// - An array among the parameters is passed on as JSON text, as an object is.
+/// - An array among the parameters stays JSON text here, as an object does: what the server wants instead is known later.
 package struct RequestDecoder {
   /// How deep groups may stand inside one another.
   package static let maximumGroupDepth = 64

@@ -45,9 +45,15 @@ extension SQLScanner {
   private func kind(_ first: Range<Int>) -> SQLText.Kind {
     switch sql[first.lowerBound] | 0x20 {
     case UInt8(ascii: "s"): word(first, is: "select") ? .reads : .other
-    case UInt8(ascii: "i"): word(first, is: "insert") ? .changes : .other
+    case UInt8(ascii: "i"):
+      word(first, is: "insert") ? .changes : word(first, is: "import") ? .defines : .other
     case UInt8(ascii: "u"): word(first, is: "update") ? .changes : .other
-    case UInt8(ascii: "d"): word(first, is: "delete") ? .changes : .other
+    case UInt8(ascii: "d"):
+      word(first, is: "delete")
+        ? .changes : word(first, is: "drop") || word(first, is: "do") ? .defines : .other
+    case UInt8(ascii: "c"):
+      word(first, is: "create") || word(first, is: "call") ? .defines : .other
+    case UInt8(ascii: "a"): word(first, is: "alter") ? .defines : .other
     case UInt8(ascii: "w"): word(first, is: "with") ? .changes : .other
     case UInt8(ascii: "m"): word(first, is: "merge") ? .changes : .other
     case UInt8(ascii: "v"): word(first, is: "values") ? .reads : .other

@@ -15,12 +15,14 @@ package struct SQLText: Hashable, Sendable {
     case reads
     /// INSERT, UPDATE, DELETE, MERGE; or WITH, behind which one of them may stand.
     case changes
+    /// CREATE, ALTER, DROP, IMPORT; or DO and CALL, which may run them: there may be other types behind it.
+    case defines
     /// All else, such as LOCK, which needs a transaction block, or VACUUM, which cannot be in one.
     case other
   }
 
   /// Whether it only reads or changes rows, so that it means the same without BEGIN before it.
-  package var isQuery: Bool { kind != .other }
+  package var isQuery: Bool { kind == .reads || kind == .changes }
 
   package init(_ text: String) throws(SQLRefusal) {
     var scanner = SQLScanner(text.utf8.span)

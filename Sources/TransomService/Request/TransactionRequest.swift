@@ -23,6 +23,8 @@ package struct TransactionRequest: Equatable, Sendable {
   package var items: [Item] = []
   /// The parameters of all statements, each of which holds a range of it.
   package var parameters = ParameterList()
+  /// Which of the parameters are JSON arrays, in their order: they stand there as JSON text.
+  package var arrays: [Int] = []
 
   package init() {}
 }

@@ -68,10 +68,10 @@ extension CatalogueType {
 
   private static let isAttribute = "t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0"
 
-  /// Every change of a row gives it another `xmin`.
+  /// Every change of a row gives it another `xmin`, or if it is of the same transaction, another `ctid`.
   private static let stamp = """
-    pg_catalog.concat(t.xmin, (select pg_catalog.string_agg(
-      pg_catalog.concat(' ', a.attnum, ':', a.xmin), '' order by a.attnum)
+    pg_catalog.concat(t.xmin, t.ctid, (select pg_catalog.string_agg(
+      pg_catalog.concat(' ', a.attnum, ':', a.xmin, a.ctid), '' order by a.attnum)
       from pg_catalog.pg_attribute a where \(isAttribute)))
     """
 }

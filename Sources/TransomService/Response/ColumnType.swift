@@ -17,9 +17,6 @@ package struct TypeTable: Equatable, Sendable {
 
   package init() {}
 
-  /// Whether it has only the built-in types.
-  package var isEmpty: Bool { added.isEmpty }
-
   /// Adds a type of this database, found in `pg_type`.
   package mutating func add(_ type: ColumnType, oid: UInt32) {
     added[oid] = type
@@ -34,6 +31,14 @@ package struct TypeTable: Equatable, Sendable {
   package subscript(oid: UInt32) -> ColumnType {
     Self.builtIn[oid] ?? added[oid] ?? ColumnType(name: String(oid), encoding: .text)
   }
+
+  /// Whether the type is the same in every database. Without a look into a table: it is asked of each column.
+  package static func isBuiltIn(_ oid: UInt32) -> Bool {
+    oid < builtInLimit && areBuiltIn[Int(oid)]
+  }
+
+  private static let builtInLimit: UInt32 = 8192
+  private static let areBuiltIn = (0..<builtInLimit).map { builtIn[$0] != nil }
 
   /// A built-in type; nil for any other.
   static func builtInType(_ oid: UInt32) -> ColumnType? { builtIn[oid] }

@@ -9,6 +9,9 @@ extension ServiceError {
       self = .expectationFailed(pointer: pointer ?? "", detail: detail)
     case .reference(let reason):
       self = .unresolvedReference(pointer: pointer ?? "", detail: reason)
+    case .parameter(let parameter):
+      self = .invalidParameter(
+        pointer: (pointer ?? "") + parameter.pointer, detail: parameter.reason)
     case .interruption:
       self = .internalError(detail: "The transaction was interrupted.", outcome: .rolledBack)
     }

@@ -44,10 +44,14 @@ extension ServiceError {
       (error.sqlState.status, "statement-failed", "A statement failed")
     case .expectationFailed: (409, "expectation-failed", "An expectation was not met")
     case .unresolvedReference: (422, "unresolved-reference", "A reference leads to nothing")
+    case .invalidParameter:
+      (422, "invalid-parameter", Self.title(ofRequest: "invalid-parameter"))
     case .resultTooLarge: (422, "result-too-large", "The result is too large")
     case .timedOut: (504, "timeout", "The transaction took too long")
     case .connectionLost: (503, "connection-lost", "The connection to the database was lost")
     case .commitFailed(let error): (error.sqlState.status, "commit-failed", "The commit failed")
+    case .committedWithoutResults:
+      (500, "results-lost", "The transaction is committed, but its results are lost")
     case .commitInDoubt: (503, "commit-in-doubt", "Whether the commit succeeded is unknown")
     case .internalError: (500, "internal-error", "Transom failed")
     }
@@ -74,11 +78,12 @@ extension ServiceError {
       .invalidRequest, .unknownDatabase, .idempotencyNotInstalled, .invalidIdempotencyKey,
       .idempotencyKeyReused, .poolTimedOut, .databaseUnavailable, .draining:
       .notStarted
-    case .statementFailed, .expectationFailed, .unresolvedReference, .resultTooLarge,
-      .connectionLost, .commitFailed:
+    case .statementFailed, .expectationFailed, .unresolvedReference, .invalidParameter,
+      .resultTooLarge, .connectionLost, .commitFailed:
       .rolledBack
     case .timedOut(_, _, let started): started ? .rolledBack : .notStarted
     case .commitInDoubt: .unknown
+    case .committedWithoutResults: .committed
     case .internalError(_, let outcome): outcome
     }
   }
@@ -94,8 +99,9 @@ extension ServiceError {
     case .notFound, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .forbidden,
       .invalidRequest, .unknownDatabase, .idempotencyNotInstalled, .invalidIdempotencyKey,
-      .idempotencyKeyReused, .expectationFailed, .unresolvedReference, .resultTooLarge,
-      .internalError:
+      .idempotencyKeyReused, .expectationFailed, .unresolvedReference,
+      .invalidParameter, .resultTooLarge,
+      .committedWithoutResults, .internalError:
       false
     }
   }
@@ -113,8 +119,9 @@ extension ServiceError {
     case .notFound, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .forbidden,
       .invalidRequest, .unknownDatabase, .idempotencyNotInstalled, .invalidIdempotencyKey,
-      .idempotencyKeyReused, .expectationFailed, .unresolvedReference, .resultTooLarge,
-      .timedOut, .commitInDoubt, .internalError:
+      .idempotencyKeyReused, .expectationFailed, .unresolvedReference,
+      .invalidParameter, .resultTooLarge,
+      .timedOut, .commitInDoubt, .committedWithoutResults, .internalError:
       nil
     }
   }
@@ -126,6 +133,7 @@ extension ServiceError {
     case .unauthenticated(let detail), .forbidden(let detail),
       .invalidRequest(_, _, _, let detail), .databaseUnavailable(_, let detail),
       .expectationFailed(_, let detail), .unresolvedReference(_, let detail),
+      .invalidParameter(_, let detail),
       .connectionLost(_, let detail), .internalError(let detail, _):
       detail
     case .statementFailed(_, let error), .commitFailed(let error): error.message
@@ -152,6 +160,8 @@ extension ServiceError {
       "The transaction was not done after \(milliseconds) ms; it was cancelled and rolled back."
     case .timedOut(_, let milliseconds, false):
       "The transaction could not be started within \(milliseconds) ms."
+    case .committedWithoutResults:
+      "The connection was lost after COMMIT. The transaction is stored; of its results nothing is known."
     case .commitInDoubt(_, let hasKey):
       "The connection was lost at COMMIT, and the transaction's fate could not be found out."
         + (hasKey ? " The same request with the same Idempotency-Key can be sent again." : "")
@@ -164,12 +174,15 @@ extension ServiceError {
       .resultTooLarge(let pointer, _), .timedOut(let pointer, _, _),
       .connectionLost(let pointer, _):
       pointer
-    case .expectationFailed(let pointer, _), .unresolvedReference(let pointer, _): pointer
+    case .expectationFailed(let pointer, _), .unresolvedReference(let pointer, _),
+      .invalidParameter(let pointer, _):
+      pointer
     case .unknownDatabase: "/database"
     case .notFound, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .forbidden,
       .idempotencyNotInstalled, .invalidIdempotencyKey, .idempotencyKeyReused,
-      .poolTimedOut, .databaseUnavailable, .draining, .commitFailed, .commitInDoubt, .internalError:
+      .poolTimedOut, .databaseUnavailable, .draining, .commitFailed, .commitInDoubt,
+      .committedWithoutResults, .internalError:
       nil
     }
   }

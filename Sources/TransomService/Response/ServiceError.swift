@@ -37,6 +37,8 @@ package enum ServiceError: Error, Equatable, Sendable {
   case statementFailed(pointer: String?, ServerError)
   case expectationFailed(pointer: String, detail: String)
   case unresolvedReference(pointer: String, detail: String)
+  /// A parameter is not what the server wants there. (What is wrong with any is refused before: `invalidRequest`.)
+  case invalidParameter(pointer: String, detail: String)
   case resultTooLarge(pointer: String?, limit: Int)
   /// The request's time is over. `started` is false if it still waited for a connection.
   case timedOut(pointer: String?, milliseconds: Int, started: Bool)
@@ -48,6 +50,8 @@ package enum ServiceError: Error, Equatable, Sendable {
   case commitFailed(ServerError)
   /// The connection was lost at COMMIT, and what became of it cannot be told. A request that `hasKey` can be sent again.
   case commitInDoubt(transactionID: String?, hasKey: Bool)
+  /// The transaction was committed, but the connection was lost before the types of its results were looked up.
+  case committedWithoutResults
 
   /// A mistake of Transom's own.
   case internalError(detail: String, outcome: Outcome)

@@ -27,6 +27,25 @@ struct StatementCacheTests {
     #expect(cache.takeDeallocations() == [])
   }
 
+  @Test func `what was noted of types lives as long as the statement`() {
+    var cache = StatementCache(capacity: 2)
+    _ = cache.lookUp("select 1")
+    cache.note(parameterTypes: [OID(23)], of: "select 1")
+    cache.note(resultTypes: [OID(20_000)], of: "select 1")
+    cache.note(parameterTypes: [OID(23)], of: "select 2")
+    #expect(cache.parameterTypes(of: "select 1") == [OID(23)])
+    #expect(cache.parameterTypes(of: "select 2") == nil)
+    #expect(cache.takeResultTypes() == [])
+    _ = cache.lookUp("select 1")
+    _ = cache.lookUp("select 3")
+    #expect(cache.takeResultTypes() == [OID(20_000)])
+    #expect(cache.takeResultTypes() == [])
+    cache.invalidate()
+    #expect(cache.parameterTypes(of: "select 1") == nil)
+    _ = cache.lookUp("select 1")
+    #expect(cache.takeResultTypes() == [])
+  }
+
   @Test func `the least recently used goes first, and is freed on the server`() {
     var cache = StatementCache(capacity: 2)
     for sql in ["a", "b"] { number(cache.lookUp(sql)).map { cache.confirm($0) } }

@@ -80,45 +80,70 @@ import TransomService
     let told = Mutex<[Int: Outcome]>([:])
   }
 
-  /// One row, in two round trips if a group fails before it.
-  private static func document(_ number: Int, failingGroup: Bool) -> String {
-    let group = #"{"savepoint": [{"sql": "select 1/0"}], "on_error": "continue"},"#
+  /// What else is in a transaction that stores a row.
+  enum Company: Sendable, CaseIterable {
+    case nothing
+    /// One round trip more.
+    case failingGroup
+    /// A type that the server is asked about behind the transaction, in the same round trip.
+    case knownType
+    /// A type that is looked up behind the transaction, and one of a parameter before it.
+    case newTypes
+
+    fileprivate func statements(_ number: Int) -> (before: String, behind: String) {
+      switch self {
+      case .nothing: ("", "")
+      case .failingGroup:
+        (#"{"savepoint": [{"sql": "select 1/0"}], "on_error": "continue"},"#, "")
+      case .knownType: ("", #", {"sql": "select array['x'::mood]"}"#)
+      case .newTypes:
+        (
+          "",
+          #", {"sql": "select 'x'::mood c\#(number) where $1::int[] is not null", "params": [[1]]}"#
+        )
+      }
+    }
+  }
+
+  /// One row, and its company.
+  private static func document(_ number: Int, _ company: Company) -> String {
+    let (before, behind) = company.statements(number)
     return """
-      {"timeout_ms": 10000, "statements": [\(failingGroup ? group : "")
-        {"sql": "insert into t values ($1)", "params": [\(number)]}, {"sql": "select 7"}]}
+      {"timeout_ms": 10000, "statements": [\(before)
+        {"sql": "insert into t values ($1)", "params": [\(number)]}, {"sql": "select 7"}\(behind)]}
       """
   }
 
-  @Test(arguments: [false, true])
+  @Test(arguments: Company.allCases)
   func `wherever the answer is cut off, nothing is told that is not so`(
-    _ failingGroup: Bool
+    _ company: Company
   ) async throws {
-    let told = try await Self.sweep(.toClient, failingGroup, by: 1)
-    if failingGroup { #expect(told.contains(.rolledBack)) }
+    let told = try await Self.sweep(.toClient, company, by: company == .newTypes ? 3 : 1)
+    if company == .failingGroup { #expect(told.contains(.rolledBack)) }
   }
 
-  @Test(arguments: [false, true])
+  @Test(arguments: Company.allCases)
   func `wherever the commands are cut off, nothing is told that is not so`(
-    _ failingGroup: Bool
+    _ company: Company
   ) async throws {
-    _ = try await Self.sweep(.toServer, failingGroup, by: 3)
+    _ = try await Self.sweep(.toServer, company, by: company == .newTypes ? 9 : 3)
   }
 
   /// Cuts the line after 1, 1 + `step`, … bytes, up to where the transaction gets through.
   ///
   /// - Returns: all that was told.
   private static func sweep(
-    _ direction: FaultProxy.Direction, _ failingGroup: Bool, by step: Int
+    _ direction: FaultProxy.Direction, _ company: Company, by step: Int
   ) async throws -> Set<Outcome> {
     try await withDatabase { database in
-      try await database.query(TransactionTree.schema)
+      try await database.query(TransactionTree.schema + "; create type mood as enum ('x')")
       let claims = Claims()
       // Side by side, each with a line of its own.
       try await withThrowingTaskGroup { tasks in
         for worker in 0..<4 {
           tasks.addTask {
             try await Self.sweep(
-              direction, failingGroup, from: 1 + worker * step, by: 4 * step, database, claims)
+              direction, company, from: 1 + worker * step, by: 4 * step, database, claims)
           }
         }
         try await tasks.waitForAll()
@@ -142,7 +167,7 @@ import TransomService
   }
 
   private static func sweep(
-    _ direction: FaultProxy.Direction, _ failingGroup: Bool, from first: Int, by step: Int,
+    _ direction: FaultProxy.Direction, _ company: Company, from first: Int, by step: Int,
     _ database: TestDatabase, _ claims: Claims
   ) async throws {
     let proxy = try FaultProxy.start(before: database.cluster)
@@ -154,13 +179,13 @@ import TransomService
       var isWhole = false
       while !isWhole {
         // A new connection, which knows the statements then; the end of the last one may not be known yet.
-        let warming = document(1_000_000 + number, failingGroup: failingGroup)
+        let warming = document(1_000_000 + number, company)
         try await eventually("a new connection") {
           try await harness.failure(of: warming) == nil
         }
         let before = proxy.bytesPassed(direction)
         proxy.cut(after: number, direction, by: number % 8 < 4 ? .close : .reset)
-        let outcome = try await outcome(of: document(number, failingGroup: failingGroup), harness)
+        let outcome = try await outcome(of: document(number, company), harness)
         // More bytes were allowed than there are.
         isWhole = proxy.bytesPassed(direction) - before < number
         proxy.pass()

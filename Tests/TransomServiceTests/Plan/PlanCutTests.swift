@@ -49,6 +49,69 @@ import TransomService
         """) == [["BEGIN", "a"], ["b $1", Self.identify, "COMMIT"]])
   }
 
+  @Test func `results are looked at before their types can change or vanish`() throws {
+    #expect(
+      try Self.pipelines(
+        """
+        {"statements": [{"sql": "select 1"}, {"sql": "create a"}, {"sql": "alter a"}, {"sql": "select 2"},
+          {"sql": "/* */ DO $$"}, {"savepoint": [{"sql": "drop a"}, {"sql": "select 3"}, {"sql": "select 4"}]},
+          {"sql": "call a()"}]}
+        """) == [
+          ["BEGIN", "select 1"], ["create a", "alter a", "select 2"],
+          ["/* */ DO $$", "SAVEPOINT transom_1", "drop a", "select 3"], ["select 4"],
+          ["RELEASE SAVEPOINT transom_1", "call a()", "COMMIT"],
+        ])
+    #expect(
+      try Self.pipelines(#"{"statements": [{"sql": "create a"}, {"sql": "insert into a"}]}"#) == [
+        ["BEGIN", "create a", "insert into a"], ["COMMIT"],
+      ])
+    #expect(
+      try Self.pipelines(
+        #"{"statements": [{"sql": "set a = b"}, {"savepoint": [{"sql": "select 1"}]}, {"sql": "lock a"}]}"#
+      ).count == 1)
+  }
+
+  @Test func `what is postponed goes out next`() throws {
+    let plan = TransactionPlan(
+      try decode(
+        #"{"statements": [{"sql": "a"}, {"savepoint": [{"sql": "b"}], "on_error": "continue"}, {"sql": "c"}]}"#
+      ))
+    var machine = PlanStateMachine(plan)
+    // BEGIN, a, SAVEPOINT are sent, b is not.
+    machine.postpone(from: 3)
+    #expect(machine.pipeline == .run(0..<3) && machine.isHalfway)
+    #expect(machine.fateIfLost == .notStored)
+    for _ in 0..<3 { _ = machine.succeeded(tagIsCommit: false) }
+    #expect(machine.synced() == .proceed(.run(3..<7)))
+    machine.failed(ServerError(sqlState: "22012", message: ""))
+    for _ in 0..<3 { machine.skipped() }
+    guard case .recover(.recover(group: 0, then: 5..<7), _, depth: 1) = machine.synced() else {
+      Issue.record("the group is not undone")
+      return
+    }
+    machine.postpone(from: 5)
+    for _ in 0..<2 { _ = machine.succeeded(tagIsCommit: false) }
+    #expect(machine.synced() == .proceed(.run(5..<7)))
+    _ = machine.succeeded(tagIsCommit: false)
+    _ = machine.succeeded(tagIsCommit: true)
+    #expect(machine.synced() == .finished(.committed))
+  }
+
+  @Test func `what asks before an implicit transaction does not end it`() throws {
+    var machine = PlanStateMachine(
+      TransactionPlan(try decode(#"{"statements": [{"sql": "select 1"}, {"sql": "select 2"}]}"#)))
+    machine.postpone(from: 0)
+    #expect(machine.fateIfLost == .notStored)
+    #expect(machine.synced() == .proceed(.run(0..<3)))
+    #expect(machine.fateIfLost == .unknown)
+    let invalid = InvalidParameter(pointer: "/params/0", reason: "")
+    machine.parameterFailed(invalid, at: 1)
+    #expect(
+      machine.synced()
+        == .finished(
+          .rolledBack(PlanStateMachine.Failure(step: .statement(1), .parameter(invalid)))))
+  }
+
   @Test func `a batch needs none`() throws {
     let document =
       #"{"statements": [{"sql": "insert into t values ($1)", "batch": [[1], [2], [3]]}]}"#

@@ -5,7 +5,7 @@ import Testing
 
 /// Values of every type of a database, those that it has of its own included, against PostgreSQL's own `to_json`.
 @Suite struct CatalogueServerTests {
-  private static let schema = #"""
+  static let schema = #"""
     create extension hstore; create extension citext;
     create type mood as enum ('sad', 'it''s "ok"', 'a,b', '');
     create domain positive as int check (value > 0);
@@ -24,7 +24,7 @@ import Testing
     alter table "Table" drop column gone;
     """#
 
-  private static let samples: [(type: String, values: [String])] = [
+  static let samples: [(type: String, values: [String])] = [
     ("hstore", [#"''"#, #"'a=>1, "b \" \\ c"=>"d, \"e\" => f", é=>NULL, n=>"NULL"'"#]),
     ("attributes", ["'a=>1'"]), ("citext", ["'Abc'"]),
     ("mood", ["'sad'", #"'it''s "ok"'"#, "'a,b'", "''"]),

@@ -69,6 +69,7 @@ import TransomPostgres
     Row(
       .connectionLost(pointer: nil, detail: "d"), 503, "connection-lost", .rolledBack, retry: true),
     Row(.commitFailed(unique), 409, "commit-failed", .rolledBack, retry: false),
+    Row(.committedWithoutResults, 500, "results-lost", .committed, retry: false),
     Row(
       .commitInDoubt(transactionID: "7", hasKey: false), 503, "commit-in-doubt", .unknown,
       retry: false),

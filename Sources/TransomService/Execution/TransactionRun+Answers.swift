@@ -1,0 +1,92 @@
+internal import TransomPostgres
+
+// What comes back: answers to the plan's commands, then those to the questions behind them.
+extension TransactionRun {
+  mutating func succeeded(
+    _ result: consuming PGResultHandle, _ writer: inout ResultWriter,
+    on connection: isolated PostgresConnection
+  ) {
+    guard unanswered > 0 else { return answered(result, &writer, on: connection) }
+    unanswered -= 1
+    let effect = machine.succeeded(tagIsCommit: result.isCommit, rowCount: result.affectedRows)
+    if effect == .identified { return identify(result) }
+    if effect == .claimed { return hasClaimed = true }
+    let types = result.catalogueTypes
+    if let statement = effect.statement, !types.isEmpty {
+      connection.note(resultTypes: types, of: plan.statements[statement].sql)
+    }
+    let trustsJSON = connection.sendsCheckedTexts
+    if pending.isEmpty, effect.statement == nil || types.isEmpty {
+      writer.trustsJSON = trustsJSON
+      writer.write(effect, result, of: plan, questions.types.table)
+    } else if effect != .none {
+      pending.append(effect, result, types, trustsJSON: trustsJSON)
+    }
+  }
+
+  mutating func failed(_ error: ServerError) {
+    if unanswered > 0 {
+      unanswered -= 1
+      return machine.failed(error)
+    }
+    if case .description(let statement) = questions.next() {
+      parameters.described(statement, [])
+      // An implicit transaction has not begun: what is wrong with the statement is said again when that runs.
+      if plan.isImplicit { return }
+    }
+    if outcome == nil { machine.failed(error) }
+  }
+
+  mutating func skipped() {
+    if unanswered > 0 {
+      unanswered -= 1
+      return machine.skipped()
+    }
+    if case .description(let statement) = questions.next() { parameters.described(statement, []) }
+  }
+
+  private mutating func answered(
+    _ result: consuming PGResultHandle, _ writer: inout ResultWriter,
+    on connection: isolated PostgresConnection
+  ) {
+    switch questions.next() {
+    case .description(let statement):
+      let types = result.parameterTypes
+      connection.note(parameterTypes: types, of: plan.statements[statement].sql)
+      parameters.described(statement, types)
+    case .lookUp(let types):
+      questions.learn(from: result)
+      parameters.lookedUp(types)
+      if pending.types.isSubset(of: types) { writePending(&writer) }
+    case .check(let types):
+      if questions.types.hold(for: types, by: result), pending.types.isSubset(of: types) {
+        writePending(&writer)
+      }
+    case nil: break
+    }
+  }
+
+  private mutating func writePending(_ writer: inout ResultWriter) {
+    pending.write(to: &writer, of: plan, questions.types.table)
+  }
+
+  /// Looks up what is not known of types, on its own; false if there is nothing to look up.
+  mutating func lookUp(
+    on connection: isolated PostgresConnection
+  ) throws(ConnectionError) -> Bool {
+    guard !pending.isEmpty else { return false }
+    try questions.ask(.lookUp(pending.types), plan, on: connection)
+    try connection.sync()
+    return true
+  }
+}
+
+extension PlanStateMachine.Effect {
+  /// The statement whose result it is.
+  fileprivate var statement: Int? {
+    switch self {
+    case .result(let statement), .run(let statement, _, _, _): statement
+    case .none, .claimed, .groupBegan, .groupReleased, .identified: nil
+    }
+  }
+}

@@ -1,0 +1,145 @@
+internal import TransomPostgres
+
+// What goes out: the plan's commands, and what has to be known before.
+extension TransactionRun {
+  /// Sends a pipeline, or as much of it as can be sent before something is known. False: nothing was sent, as the
+  /// statement that it begins with cannot be run.
+  mutating func send(
+    _ pipeline: PlanStateMachine.Pipeline, _ writer: borrowing ResultWriter,
+    on connection: isolated PostgresConnection
+  ) throws(ConnectionError) -> Bool {
+    var open: [CatalogueQuestions.Question] = []
+    if plan.hasReferences || !plan.arrays.isEmpty {
+      do throws(Unsendable) {
+        open = try prepare(pipeline, writer, on: connection)
+      } catch {
+        return false
+      }
+    }
+    switch machine.pipeline {
+    case .run: break
+    case .recover(let group, _):
+      try connection.enqueueUnnamed(plan.rollbackSQL(of: group))
+      try connection.enqueueUnnamed(plan.sql(of: .release(group: group)))
+      unanswered += 2
+    case .rollback:
+      try connection.enqueueUnnamed("ROLLBACK")
+      unanswered += 1
+    }
+    try enqueue(machine.pipeline.steps, writer, on: connection)
+    for question in open { try questions.ask(question, plan, on: connection) }
+    if pipeline != .rollback {
+      try questions.askForResults(pending.types, plan, on: connection)
+    }
+    try connection.sync()
+    return true
+  }
+
+  private mutating func enqueue(
+    _ steps: Range<Int>, _ writer: borrowing ResultWriter,
+    on connection: isolated PostgresConnection
+  ) throws(ConnectionError) {
+    for index in steps {
+      let step = plan.steps[index]
+      if plan.isImplicit, step == .end { continue }
+      unanswered += 1
+      if step.isTransactionControl {
+        try connection.enqueueUnnamed(plan.sql(of: step))
+      } else if step == .keep {
+        let answer = answer(writer)
+        try connection.enqueue(plan.sql(of: step), answer, 0..<answer.count)
+      } else if !parameters.isEmpty, let (own, range) = ownParameters(of: step) {
+        try connection.enqueue(plan.sql(of: step), own, range)
+      } else {
+        try connection.enqueue(plan.sql(of: step), plan.parameters, plan.parameters(of: step))
+      }
+      // What was done is to be known here before it is committed.
+      if step == .identify { try connection.requestFlush() }
+    }
+  }
+
+  /// The answer as it will be, to be kept under its key.
+  private func answer(_ writer: borrowing ResultWriter) -> ParameterList {
+    var parameters = ParameterList()
+    parameters.append(plan.parameters, at: plan.keyParameter)
+    parameters.append { Hexadecimal.append(writer.finished(), to: &$0) }
+    return parameters
+  }
+
+  private func ownParameters(of step: TransactionPlan.Step) -> (ParameterList, Range<Int>)? {
+    let (number, run): (Int, Int)
+    switch step {
+    case .statement(let statement): (number, run) = (statement, 0)
+    case .rerun(let statement, let rerun): (number, run) = (statement, rerun)
+    case .begin, .claim, .snapshot, .role, .setting, .savepoint, .release, .keep, .identify, .end:
+      return nil
+    }
+    guard let own = parameters[number] else { return nil }
+    let count = plan.statements[number].parameters(ofRun: run).count
+    return (own, run * count..<(run + 1) * count)
+  }
+
+  // MARK: Parameters
+
+  /// The pipeline's first statement cannot be run; the machine knows.
+  private struct Unsendable: Error {}
+
+  /// Finds the values of the references that a pipeline begins with, and gives arrays their form. Where the types that
+  /// this takes are not known, the pipeline is cut, and the questions for them are what is to be sent behind it.
+  private mutating func prepare(
+    _ pipeline: PlanStateMachine.Pipeline, _ writer: borrowing ResultWriter,
+    on connection: isolated PostgresConnection
+  ) throws(Unsendable) -> [CatalogueQuestions.Question] {
+    let values = try resolve(pipeline, writer)
+    var open: [CatalogueQuestions.Question] = []
+    for index in pipeline.steps {
+      guard case .statement(let number) = plan.steps[index] else { continue }
+      let found = index == pipeline.steps.lowerBound ? values : nil
+      if let found, found.arrays.isEmpty {
+        parameters.resolved(found, of: number)
+        continue
+      }
+      guard found != nil || plan.statements[number].hasArrays else { continue }
+      do throws(StatementParameters.Hindrance) {
+        try parameters.encode(number, found, questions.types.table, on: connection)
+      } catch {
+        try postpone(from: index, number, error, &open)
+        // All that an implicit transaction needs is asked for before it begins: it cannot be cut.
+        guard plan.isImplicit else { return open }
+      }
+    }
+    return open
+  }
+
+  private mutating func postpone(
+    from index: Int, _ number: Int, _ hindrance: StatementParameters.Hindrance,
+    _ open: inout [CatalogueQuestions.Question]
+  ) throws(Unsendable) {
+    switch hindrance {
+    case .undescribed: open.append(.description(statement: number))
+    case .unknown(let types): open.append(.lookUp(types))
+    case .flaw(let parameter):
+      // Nothing of it was sent, and what is sent later is not to be.
+      guard case .run(let steps) = machine.pipeline, plan.isImplicit || steps.lowerBound == index
+      else { break }
+      machine.parameterFailed(parameter, at: index)
+      throw Unsendable()
+    }
+    machine.postpone(from: plan.isImplicit ? 0 : index)
+  }
+
+  /// The parameters of the statement that a pipeline begins with, if it refers to results.
+  private mutating func resolve(
+    _ pipeline: PlanStateMachine.Pipeline, _ writer: borrowing ResultWriter
+  ) throws(Unsendable) -> StatementParameters.Values? {
+    guard case .run(let steps) = pipeline, let first = steps.first,
+      case .statement(let index) = plan.steps[first], !plan.statements[index].references.isEmpty
+    else { return nil }
+    do {
+      return try ReferenceResolver(plan).parameters(of: index, from: writer)
+    } catch {
+      machine.referenceFailed(error.reason)
+      throw Unsendable()
+    }
+  }
+}
