@@ -11,8 +11,8 @@ internal import Synchronization
 /// A task that lives on a loop is to prefer it (`executorPreference: loop`). A continuation resumes its task on the
 /// generic executor first, and only the preference makes that the loop; without it each wait costs two hops.
 ///
-/// `@unchecked Sendable`: everything but `thread`, `remote`, `hasRemote`, `isAsleep` and `stopped` is touched on
-/// the loop's own thread only (each such method checks that), and those five are thread-safe.
+/// `@unchecked Sendable`: everything but `thread`, `remote`, `hasRemote`, `isAsleep`, `isStopping` and `stopped` is
+/// touched on the loop's own thread only (each such method checks that), and those six are thread-safe.
 @safe
 package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
   package typealias TimerID = TimerQueue<@Sendable () -> Void>.TimerID
@@ -24,7 +24,6 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
 
   private struct Remote {
     var work: [Work] = []
-    var isStopping = false
     var hasStopped = false
   }
 
@@ -51,6 +50,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
   private let remote = Mutex(Remote())
   private let hasRemote = Atomic(false)
   private let isAsleep = Atomic(false)
+  private let isStopping = Atomic(false)
   private let stopped = Mutex<[CheckedContinuation<Void, Never>]>([])
 
   /// Starts a loop and its thread.
@@ -195,6 +195,8 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
   private func run() {
     while true {
       runWork()
+      // Before it sleeps: whoever asked it to stop while there was work does not wake it again.
+      if isStopping.load(ordering: .sequentiallyConsistent), work.isEmpty, tryStop() { return }
       let count = waitForEvents()
       turnBegan = .now
       takeRemoteWork()
@@ -208,7 +210,6 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
         watch?.becameReady(Readiness(epoll: unsafe events[index].events))
       }
       fireTimers()
-      if work.isEmpty, tryStop() { return }
     }
   }
 
@@ -304,7 +305,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
 
   private func tryStop() -> Bool {
     let stops = remote.withLock { remote in
-      guard remote.isStopping, remote.work.isEmpty else { return false }
+      guard remote.work.isEmpty else { return false }
       remote.hasStopped = true
       // What the waiters below enqueue here is late work, which needs a new thread.
       thread.store(0, ordering: .relaxed)
@@ -317,9 +318,9 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
 
   /// Ends the thread after the work that is there. Whatever lived on the loop must be closed before.
   package func shutdown() async {
+    isStopping.store(true, ordering: .sequentiallyConsistent)
     await withCheckedContinuation { continuation in
       let hasStopped = remote.withLock { remote in
-        remote.isStopping = true
         if !remote.hasStopped { stopped.withLock { $0.append(continuation) } }
         return remote.hasStopped
       }

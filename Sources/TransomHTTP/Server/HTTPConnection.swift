@@ -172,15 +172,14 @@ actor HTTPConnection {
     }
   }
 
-  /// One deadline for all reads of a head: a client that trickles gains nothing. That of a body is later the more
-  /// has come, but never far: who sent much in the beginning must not stop for long.
+  /// One deadline for all reads of a head: a client that trickles gains nothing.
   private func deadline(
     for wait: HTTPConnectionStateMachine.Wait
   ) -> MonotonicInstant {
     if let deadline, deadline.wait == wait {
       guard wait == .body else { return deadline.at }
-      return min(
-        deadline.at + timeouts.allowance(for: machine.bodyBytes), loop.now + timeouts.body)
+      return timeouts.bodyDeadline(
+        first: deadline.at, bytes: machine.bodyBytes, now: loop.now)
     }
     let timeout =
       switch wait {
@@ -230,8 +229,7 @@ actor HTTPConnection {
     sent = start
     while let isComplete = send(body, from: sent, to: socket) {
       guard !isComplete else { return true }
-      let end = began + timeouts.write + timeouts.allowance(for: sent - start)
-      let deadline = min(end, loop.now + timeouts.write)
+      let deadline = timeouts.writeDeadline(start: began, bytes: sent - start, now: loop.now)
       guard loop.now < deadline, await socket.writable(until: deadline) == .ready else {
         return false
       }

@@ -1,3 +1,5 @@
+internal import TransomEventLoop
+
 extension HTTPServer {
   /// The limits of a server and of each of its connections.
   package struct Configuration: Sendable {
@@ -35,8 +37,24 @@ extension HTTPServer {
 
     package init() {}
 
+    /// When a body must have gone on that was begun `timeouts.body` before `first`, and of which so many bytes have come.
+    ///
+    /// The more has come, the later; but never far from now: who sent much in the beginning must not stop for long.
+    func bodyDeadline(
+      first: MonotonicInstant, bytes: Int, now: MonotonicInstant
+    ) -> MonotonicInstant {
+      min(first + allowance(for: bytes), now + body)
+    }
+
+    /// When an answer must have gone on that was begun at `start`, and of which so many bytes were sent: as for a body.
+    func writeDeadline(
+      start: MonotonicInstant, bytes: Int, now: MonotonicInstant
+    ) -> MonotonicInstant {
+      min(start + write + allowance(for: bytes), now + write)
+    }
+
     /// How long so many bytes may take.
-    func allowance(for bytes: Int) -> Duration {
+    private func allowance(for bytes: Int) -> Duration {
       .milliseconds(Int64(bytes) * 1000 / Int64(max(1, minimumRate)))
     }
   }

@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 import Testing
 import TransomEventLoop
 
@@ -65,6 +66,12 @@ private final class Flag: Sendable {
   private let storage = Atomic(false)
   var isSet: Bool { storage.load(ordering: .sequentiallyConsistent) }
   func set() { storage.store(true, ordering: .sequentiallyConsistent) }
+}
+
+private final class Count: Sendable {
+  private let storage = Atomic(0)
+  var value: Int { storage.load(ordering: .sequentiallyConsistent) }
+  func add() { storage.add(1, ordering: .sequentiallyConsistent) }
 }
 
 private final class Order: Sendable {
@@ -158,6 +165,23 @@ struct EventLoopTests {
       #expect(await Resident(on: new.loops[0]).append(2, to: late))
       #expect(await late.count() == 2)
       await new.shutdown()
+    }
+  }
+
+  @Test func `a loop that is asked to stop while it has work stops after it`() async throws {
+    for _ in 0..<200 {
+      let group = try EventLoopGroup(count: 1)
+      let loop = group.loops[0]
+      let count = Count()
+      await withTaskGroup { tasks in
+        // Work that makes work, so that the loop is never without any when it is woken.
+        for _ in 0..<4 {
+          tasks.addTask { loop.execute { loop.execute { loop.execute { count.add() } } } }
+        }
+        tasks.addTask { await group.shutdown() }
+      }
+      await group.shutdown()
+      try await eventually("all work is done") { count.value == 4 }
     }
   }
 
