@@ -135,6 +135,7 @@ let package = Package(
       dependencies: [
         "TransomEventLoop", "TransomPostgres", "TestSupport",
         .product(name: "Subprocess", package: "swift-subprocess"),
+        .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: strict),
     .testTarget(

@@ -20,7 +20,7 @@ final class ConnectionScope: Sendable {
     var stream: RowStream?
     /// The last error of the server inside the transaction.
     var lastFailure: ServerError?
-    /// Whether the transaction ran anything but SELECT.
+    /// Whether the transaction can have stored anything: it was not begun as read-only, or ran anything but SELECT.
     var mayHaveWritten = false
     /// Whether the connection stays with the task when a transaction is over.
     var keepsConnection = false

@@ -35,7 +35,7 @@ extension ConnectionScope {
       try with { state throws(TransactionStateMachine.Refusal) in
         if !state.machine.isInBlock {
           state.lastFailure = nil
-          state.mayHaveWritten = false
+          state.mayHaveWritten = request.options.isReadOnly != true
         }
         try state.machine.blockBegan(request)
       }
@@ -125,8 +125,9 @@ extension ConnectionScope {
     guard let connection = with({ $0.lease?.connection }) else {
       preconditionFailure("an open transaction has a connection")
     }
+    let mayHaveWritten = with { $0.mayHaveWritten }
+    let asks = mayHaveWritten && database.configuration.resolvesCommitInDoubt
     var exchange = Exchange()
-    let asks = database.configuration.resolvesCommitInDoubt && with { $0.mayHaveWritten }
     if asks {
       exchange = Exchange(Statement(sql: "SELECT pg_current_xact_id_if_assigned()::text"))
       exchange.flushesBeforeSuffix = true
@@ -139,7 +140,10 @@ extension ConnectionScope {
       guard result.handle.isCommit else { throw try await undone(rolledBack()) }
       return
     }
-    if let (_, error) = reply.firstError {
+    // A server that is stopped while it commits does not tell whether it has: `FATAL` decides nothing.
+    if let (index, error) = reply.firstError,
+      error.severity == "ERROR" || index + 1 < exchange.commandCount
+    {
       if reply.failure != nil {
         lost()
       } else if reply.status != .idle {
@@ -150,7 +154,7 @@ extension ConnectionScope {
       throw try await undone(PostgresError(error))
     }
     lost()
-    try await resolve(transactionID: Self.transactionID(reply))
+    try await resolve(mayHaveWritten ? .init(reply, wasAskedFor: asks) : .none)
   }
 
   private func undone(_ error: PostgresError) async throws -> PostgresError {
@@ -163,33 +167,51 @@ extension ConnectionScope {
     return error
   }
 
-  private static func transactionID(_ reply: ExchangeReply) -> String? {
-    guard case .result(let result) = reply.outcomes.first, result.handle.rowCount == 1 else {
-      return nil
+  /// The number by which the server knows a transaction; it gets one with its first change.
+  private enum TransactionNumber {
+    case unknown
+    case none
+    case known(String)
+
+    init(_ reply: ExchangeReply, wasAskedFor: Bool) {
+      guard wasAskedFor, case .result(let result) = reply.outcomes.first,
+        result.handle.rowCount == 1
+      else {
+        self = .unknown
+        return
+      }
+      self = PostgresValue(result, row: 0, column: 0).text.map { .known($0) } ?? .none
     }
-    return PostgresValue(result, row: 0, column: 0).text
   }
 
   /// Finds out on another connection what became of a COMMIT whose answer was lost.
-  private func resolve(transactionID: String?) async throws {
+  ///
+  /// A transaction without a number has stored nothing, whether it was committed or not, so it is not in doubt. All the
+  /// same it is no success: a serializable one may have been refused at COMMIT for what it read. Only a NOTIFY, which gets
+  /// its number at COMMIT, may have been sent without our knowing.
+  private func resolve(_ number: TransactionNumber) async throws {
+    let id: String?
+    switch number {
+    case .none: throw try await undone(Self.notCommitted)
+    case .unknown: id = nil
+    case .known(let number): id = number
+    }
     let deadline = ContinuousClock.now + database.configuration.inDoubtLimit
-    if let transactionID {
-      while ContinuousClock.now < deadline {
-        switch await fate(of: transactionID) {
-        case "committed": return
-        case "aborted":
-          throw try await undone(
-            PostgresError(
-              .connectionLost, "the connection was lost at COMMIT, which had not been done"))
-        default: await pause(.milliseconds(50))
-        }
+    while let id, ContinuousClock.now < deadline {
+      switch await fate(of: id) {
+      case "committed": return
+      case "aborted": throw try await undone(Self.notCommitted)
+      default: await pause(.milliseconds(50))
       }
     }
     throw try await undone(
       PostgresError(
-        .commitInDoubt(transactionID: transactionID),
+        .commitInDoubt(transactionID: id),
         "the connection was lost at COMMIT: whether it was done is not known"))
   }
+
+  private static let notCommitted = PostgresError(
+    .connectionLost, "the connection was lost at COMMIT, and nothing is stored")
 
   /// `committed`, `aborted`, or `in progress` while the old server process is still at it; nil if nobody tells.
   private func fate(of transactionID: String) async -> String? {

@@ -1,0 +1,39 @@
+internal import TransomEventLoop
+
+extension PostgresConnection {
+  /// Allows `bytes` to be received until the next call: what protects memory from a giant result.
+  ///
+  /// When more come, what runs is cancelled. What was on its way is still taken, as the server's answer to the
+  /// cancellation stands behind it; should far more come, the connection fails. A single row may be read to its end
+  /// before that is seen: libpq reads on as long as there is more.
+  package func limitReceiving(to bytes: Int) {
+    receiveBudget = bytes
+    takenBytes = nil
+    receivedTooMuch = false
+  }
+
+  /// More than the buffers of both kernels hold: what can be on its way when a statement is cancelled.
+  private static let onItsWay = 32 << 20
+  /// libpq asks for that much at least when it reads.
+  private static let leastRead = 8192
+
+  /// Takes what libpq has read off the budget; `waiting` bytes were there before.
+  ///
+  /// How much it took, TCP tells, and nobody else. There it is counted what it took for certain, so that nothing below
+  /// the limit is refused; the rest is what came while it read.
+  func count(readOf waiting: Int) throws(ConnectionError) {
+    guard receiveBudget != .max else { return }
+    let certain = isEncrypted ? 0 : min(waiting, Self.leastRead)
+    if let taken = watch.takenBytes {
+      receiveBudget -= takenBytes.map { taken - $0 } ?? certain
+      takenBytes = taken
+    } else {
+      receiveBudget -= waiting == certain ? certain : max(certain, waiting - watch.readableBytes)
+    }
+    guard receiveBudget < 0 else { return }
+    guard !receivedTooMuch else { throw fail(.resultTooLarge) }
+    receivedTooMuch = true
+    receiveBudget = Self.onItsWay
+    cancelRunning()
+  }
+}
