@@ -109,10 +109,11 @@ extension ServiceError {
   /// Seconds: a crowded pool is soon free again, a server that restarts takes a while.
   ///
   /// Nil for a commit in doubt, though it is a 503, too: some clients would take it for a promise
-  /// that nothing is stored, and send the request again by themselves.
+  /// that nothing is stored, and send the request again by themselves. With an Idempotency-Key they may.
   private var retryAfter: Int? {
     switch self {
     case .databaseUnavailable, .connectionLost: 5
+    case .commitInDoubt(_, let hasKey): hasKey ? 5 : nil
     case .poolTimedOut, .draining: 1
     case .statementFailed(_, let error), .commitFailed(let error):
       error.sqlState.status == 503 ? 5 : nil
@@ -121,7 +122,7 @@ extension ServiceError {
       .invalidRequest, .unknownDatabase, .idempotencyNotInstalled, .invalidIdempotencyKey,
       .idempotencyKeyReused, .expectationFailed, .unresolvedReference,
       .invalidParameter, .resultTooLarge,
-      .timedOut, .commitInDoubt, .committedWithoutResults, .internalError:
+      .timedOut, .committedWithoutResults, .internalError:
       nil
     }
   }
