@@ -40,6 +40,8 @@ package final class DescriptorWatch: @unchecked Sendable {
   private struct Direction {
     var isReady = true
     var waiter: UnsafeContinuation<Wake, Never>?
+    /// In place of a task that waits.
+    var handler: (@Sendable () -> Void)?
     /// Grows with each wait, so that a late cancellation or timer meets its own wait only.
     var wait: UInt64 = 0
     /// The wait that was cancelled before its continuation was there.
@@ -54,6 +56,7 @@ package final class DescriptorWatch: @unchecked Sendable {
     mutating func end(_ wake: Wake) {
       deadline = nil
       unsafe exchange(&waiter, with: nil)?.resume(returning: wake)
+      exchange(&handler, with: nil)?()
     }
   }
 
@@ -104,6 +107,16 @@ package final class DescriptorWatch: @unchecked Sendable {
     // Leaves a cancellation of an earlier wait behind.
     reading.wait += 1
     return await unsafe withUnsafeContinuation { unsafe begin(.read, $0, until: deadline) }
+  }
+
+  /// Calls `handler` on the loop once a read is worth a try, the deadline has passed or the watch was closed; never from
+  /// within this call, and once. It is a wait that costs no task: no other may wait to read meanwhile.
+  package func onReadable(
+    until deadline: MonotonicInstant, _ handler: @escaping @Sendable () -> Void
+  ) {
+    if wakeAtOnce(.read) != nil { return loop.execute(handler) }
+    reading.handler = { [loop] in loop.execute(handler) }
+    arm(.read, deadline)
   }
 
   /// Waits until a write is worth a try.

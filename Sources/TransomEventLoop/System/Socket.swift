@@ -108,6 +108,11 @@ package final class Socket: @unchecked Sendable {
     await watch.readable(until: deadline, isShielded: isShielded)
   }
 
+  /// Calls `handler` on the loop, once, when a read is worth a try, the deadline has passed or the socket was closed.
+  package func onReadable(
+    until deadline: MonotonicInstant, _ handler: @escaping @Sendable () -> Void
+  ) { watch.onReadable(until: deadline, handler) }
+
   /// Waits until a write is worth a try.
   package func writable(until deadline: MonotonicInstant? = nil) async -> Wake {
     await watch.writable(until: deadline)

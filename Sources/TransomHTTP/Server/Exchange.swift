@@ -71,6 +71,12 @@ package final class Exchange {
     fields.clear(keepingAtMost: HTTPConnectionStateMachine.keptCapacity)
   }
 
+  /// Exchanges the buffers of the next response.
+  func swapBuffers(_ buffers: inout ConnectionBuffers) {
+    swap(&body, &buffers.body)
+    swap(&fields, &buffers.fields)
+  }
+
   private func callDisconnectHandler() {
     guard let handler = exchange(&disconnectHandler, with: nil) else { return }
     loop.execute(handler)

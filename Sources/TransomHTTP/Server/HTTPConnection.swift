@@ -14,6 +14,8 @@ actor HTTPConnection {
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.executor }
 
   private let handler: any RequestHandler
+  private let spares: SpareBuffers
+  private let wake: @Sendable (HTTPConnection) -> Void
   private let timeouts: HTTPServer.Timeouts
   private let compressedFrom: Int?
   private let accessLog: AccessLog?
@@ -29,14 +31,17 @@ actor HTTPConnection {
   private var deadline: (wait: HTTPConnectionStateMachine.Wait, at: MonotonicInstant)?
   private var answered = 0
 
-  /// Takes a client's socket; with a refusal, that is all that the client gets.
+  /// Takes a client's socket; with a refusal, that is all that the client gets. `wake` is called on the loop when a
+  /// connection that was parked is to be run again.
   init(
     adopting descriptor: consuming FileDescriptor, on loop: EventLoop,
-    handler: any RequestHandler, configuration: HTTPServer.Configuration,
-    refusing refusal: Refusal? = nil
+    handler: any RequestHandler, spares: SpareBuffers, configuration: HTTPServer.Configuration,
+    refusing refusal: Refusal? = nil, wake: @escaping @Sendable (HTTPConnection) -> Void
   ) {
+    self.wake = wake
     self.loop = loop
     self.handler = handler
+    self.spares = spares
     self.descriptor = consume descriptor
     timeouts = configuration.timeouts
     compressedFrom = configuration.compressedFrom
@@ -44,25 +49,46 @@ actor HTTPConnection {
     machine = HTTPConnectionStateMachine(limits: configuration.limits, refusing: refusal)
   }
 
-  /// Serves the client until one side closes the connection.
-  func run() async {
+  /// Why `run` returned.
+  enum Ending {
+    /// One side has closed the connection.
+    case closed
+    /// The client is silent, and `wake` is called when that changes: `run` is to be called again then.
+    case parked
+  }
+
+  /// Serves the client until one side closes the connection, or for as long as the client is not silent.
+  func run() async -> Ending {
+    guard let (socket, exchange) = open() else { return .closed }
+    // One handler for the connection instead of one for each wait.
+    let ending = await withTaskCancellationHandler {
+      await serve(socket, exchange)
+    } onCancel: {
+      abort()
+    }
+    switch ending {
+    case .closed:
+      exchange.end()
+      socket.close()
+    case .parked:
+      socket.onReadable(until: deadline(for: .request)) { [self, wake] in wake(self) }
+    }
+    return ending
+  }
+
+  /// What was opened before, or is opened now; nil if the socket cannot be used.
+  private func open() -> (Socket, Exchange)? {
+    if let socket, let exchange { return (socket, exchange) }
     guard let descriptor = Swift.exchange(&descriptor, with: nil),
       let socket = try? Socket(adopting: descriptor, on: loop)
-    else { return }
+    else { return nil }
     let exchange = Exchange(loop: loop)
     self.socket = socket
     self.exchange = exchange
     socket.onHangUp { [weak self] in
       self?.assumeIsolated { $0.exchange?.disconnected() }
     }
-    // One handler for the connection instead of one for each wait.
-    await withTaskCancellationHandler {
-      await serve(socket, exchange)
-    } onCancel: {
-      abort()
-    }
-    exchange.end()
-    socket.close()
+    return (socket, exchange)
   }
 
   /// Lets the current request be answered, and no other; closes the connection at once if it is idle.
@@ -96,18 +122,24 @@ actor HTTPConnection {
 
   /// The one loop of a connection. It calls as few asynchronous functions as it can: each costs a request something,
   /// whether it waits or not.
-  private func serve(_ socket: Socket, _ exchange: Exchange) async {
+  private func serve(_ socket: Socket, _ exchange: Exchange) async -> Ending {
     while true {
       switch machine.next() {
       case .read(let wait):
         let deadline = deadline(for: wait)
+        var end = deadline
+        if wait == .request {
+          giveBuffersBack(exchange)
+          end = min(deadline, loop.now + timeouts.parking)
+        }
         let wake =
-          loop.now < deadline
-          ? await socket.readable(until: deadline, isShielded: true) : .timedOut
-        guard read(wait, after: wake, from: socket) else { return }
+          loop.now < deadline ? await socket.readable(until: end, isShielded: true) : .timedOut
+        if wake == .timedOut, loop.now < deadline { return .parked }
+        if wait == .request { takeBuffers(exchange) }
+        guard read(wait, after: wake, from: socket) else { return .closed }
       case .sendContinue:
         output = ResponseSerializer.continueResponse
-        guard await write([], from: 0, to: socket) else { return }
+        guard await write([], from: 0, to: socket) else { return .closed }
       case .respond(let request):
         exchange.begin(at: loop.now)
         var response = await handler.respond(to: request, in: exchange)
@@ -123,7 +155,7 @@ actor HTTPConnection {
           let duration = .now - exchange.receivedAt
           note(request, response, exchange.outcome, isComplete, duration, socket)
         }
-        guard isComplete == true else { return }
+        guard isComplete == true else { return .closed }
         machine.responseEnded()
         exchange.recycle(response)
         deadline = nil
@@ -137,12 +169,31 @@ actor HTTPConnection {
         if let accessLog, accessLog.isDue {
           note(machine.refusedRequest, response, "not_started", isComplete, nil, socket)
         }
-        guard isComplete else { return }
+        guard isComplete else { return .closed }
       case .close(let lingering):
         if lingering { await linger(socket) }
-        return
+        return .closed
       }
     }
+  }
+
+  // MARK: Buffers
+
+  /// An idle connection has none, so that many of them cost little.
+  private func giveBuffersBack(_ exchange: Exchange) {
+    var buffers = ConnectionBuffers()
+    // An empty line may have come, which is not the beginning of a request.
+    if machine.buffer.isEmpty { swap(&machine.buffer, &buffers.received) }
+    swap(&output, &buffers.output)
+    exchange.swapBuffers(&buffers)
+    spares.onLoop { [buffers] in $0.keep(buffers) }
+  }
+
+  private func takeBuffers(_ exchange: Exchange) {
+    var buffers = spares.onLoop { $0.take() }
+    if machine.buffer.isEmpty { swap(&machine.buffer, &buffers.received) }
+    swap(&output, &buffers.output)
+    exchange.swapBuffers(&buffers)
   }
 
   // MARK: Reading

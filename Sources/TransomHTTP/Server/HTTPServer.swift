@@ -25,6 +25,8 @@ package actor HTTPServer {
 
   private nonisolated let loop: EventLoop
   private let loops: [EventLoop]
+  /// One for each loop.
+  private let spares: [SpareBuffers]
   private let handler: any RequestHandler
   private let configuration: Configuration
   private let logger: Logger
@@ -33,6 +35,9 @@ package actor HTTPServer {
   /// With the index of its loop; nil for one that is refused.
   private var connections: [ObjectIdentifier: (connection: HTTPConnection, loop: Int?)] = [:]
   private var refusals = 0
+  /// Connections that were parked.
+  private let woken = AsyncStream.makeStream(of: HTTPConnection.self)
+  private let wake: @Sendable (HTTPConnection) -> Void
   private var waiters: [CheckedContinuation<Void, Never>] = []
 
   /// How many clients each loop serves.
@@ -46,7 +51,9 @@ package actor HTTPServer {
     self.configuration = configuration
     self.logger = logger
     self.loops = loops.loops
+    spares = loops.loops.map(SpareBuffers.init)
     loop = loops.loops[0]
+    wake = { [continuation = woken.continuation] in continuation.yield($0) }
     connectionCounts = Array(repeating: 0, count: loops.loops.count)
   }
 
@@ -80,6 +87,12 @@ package actor HTTPServer {
       for listener in listeners {
         group.addTask(executorPreference: loop) { await self.accept(from: listener) }
       }
+      group.addTask(executorPreference: loop) { await self.wakeConnections() }
+    }
+    // After a cancellation: those that were parked.
+    for (connection, _) in connections.values {
+      connection.abort()
+      ended(connection)
     }
   }
 
@@ -105,7 +118,9 @@ package actor HTTPServer {
     }
     await withCheckedContinuation { waiter in
       // Looked at here, because a task that prefers another executor may be suspended before.
-      if connections.isEmpty { waiter.resume() } else { waiters.append(waiter) }
+      guard connections.isEmpty else { return waiters.append(waiter) }
+      woken.continuation.finish()
+      waiter.resume()
     }
     loop.cancel(timer)
   }
@@ -127,10 +142,7 @@ package actor HTTPServer {
           switch try listener.accept() {
           case .accepted(let descriptor):
             guard let connection = admit(descriptor) else { continue }
-            group.addTask(executorPreference: connection.loop) {
-              await connection.run()
-              await self.ended(connection)
-            }
+            start(connection, in: &group)
           case .wouldBlock:
             guard await listener.acceptable() == .ready else { return }
           }
@@ -140,6 +152,19 @@ package actor HTTPServer {
           guard (try? await Task.sleep(for: Self.acceptPause)) != nil else { return }
         }
       }
+    }
+  }
+
+  /// Runs connections again whose clients were silent and are not any more.
+  private func wakeConnections() async {
+    await withDiscardingTaskGroup { group in
+      for await connection in woken.stream { start(connection, in: &group) }
+    }
+  }
+
+  private func start(_ connection: HTTPConnection, in group: inout DiscardingTaskGroup) {
+    group.addTask(executorPreference: connection.loop) {
+      if await connection.run() == .closed { await self.ended(connection) }
     }
   }
 
@@ -154,7 +179,8 @@ package actor HTTPServer {
     connectionCounts[index] += 1
     let connection = HTTPConnection(
       adopting: descriptor, on: loops[index], handler: handler.onLoop(loops[index]),
-      configuration: configuration)
+      spares: spares[index],
+      configuration: configuration, wake: wake)
     connections[ObjectIdentifier(connection)] = (connection, index)
     if state == .ending { connection.announceEnd() }
     return connection
@@ -164,8 +190,9 @@ package actor HTTPServer {
     guard refusals < Self.maximumRefusals else { return nil }
     refusals += 1
     let connection = HTTPConnection(
-      adopting: descriptor, on: loop, handler: handler, configuration: configuration,
-      refusing: .tooManyConnections)
+      adopting: descriptor, on: loop, handler: handler, spares: spares[0],
+      configuration: configuration,
+      refusing: .tooManyConnections, wake: wake)
     connections[ObjectIdentifier(connection)] = (connection, nil)
     return connection
   }
@@ -174,6 +201,7 @@ package actor HTTPServer {
     guard let entry = connections.removeValue(forKey: ObjectIdentifier(connection)) else { return }
     if let index = entry.loop { connectionCounts[index] -= 1 } else { refusals -= 1 }
     guard state == .draining, connections.isEmpty else { return }
+    woken.continuation.finish()
     for waiter in exchange(&waiters, with: []) { waiter.resume() }
   }
 }
