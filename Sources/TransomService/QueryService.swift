@@ -30,7 +30,8 @@ package struct QueryService: Sendable {
       ServiceHandler(
         executor: TransactionExecutor(
           on: loop, index: index, databases: databases,
-          schemas: outbox.map { ["default": $0.schema] } ?? [:], configuration.execution),
+          schemas: outbox.map { ["default": $0.schema] } ?? [:], configuration.execution,
+          outbox: outbox),
         loopIndex: index, readiness: readiness, draining: draining,
         crossOrigin: configuration.crossOrigin)
     }
@@ -38,7 +39,7 @@ package struct QueryService: Sendable {
       handler: LoopHandlers(handlers: handlers, loops: group), loops: group,
       configuration: configuration.http(logger: logger), logger: logger)
     try await withThrowingTaskGroup { tasks in
-      tasks.addTask(executorPreference: group.loops[0]) { await outbox?.run() }
+      tasks.addTask(executorPreference: group.loops[0]) { await outbox?.findSchema() }
       await outbox?.schema.waitForFirstLook(timer: group.loops[0])
       let bound = try await listen(server, on: addresses)
       for address in bound { logger.info("listening", metadata: ["address": "\(address)"]) }

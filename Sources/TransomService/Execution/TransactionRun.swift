@@ -13,6 +13,10 @@ struct TransactionRun: ~Copyable {
     case inDoubt(transactionID: UInt64?)
     /// It was interrupted before anything was sent.
     case notBegun
+
+    var isCommitted: Bool {
+      if case .finished(.committed) = self { true } else { false }
+    }
   }
 
   /// What is known of the transaction's id.
@@ -171,7 +175,7 @@ struct TransactionRun: ~Copyable {
         try send(pipeline, parameters, on: connection)
         return nil
       case .failure(let error):
-        machine.referenceFailed(error.reason)
+        machine.referenceFailed(error.reason, at: error.index)
       }
     }
   }
@@ -204,35 +208,31 @@ struct TransactionRun: ~Copyable {
 
   // MARK: Commands
 
-  /// The parameters of the statement that a pipeline begins with, if they come from results.
+  /// The parameters of the commands that a pipeline begins with, if they come from results.
   private func resolve(
     _ pipeline: PlanStateMachine.Pipeline, _ writer: borrowing ResultWriter
-  ) -> Result<ParameterList?, UnresolvedReference> {
+  ) -> Result<ResolvedParameters?, UnresolvedReference> {
     guard plan.hasReferences || plan.isIdempotent, case .run(let steps) = pipeline else {
       return .success(nil)
     }
     if plan.steps[steps.lowerBound] == .keep { return .success(answer(writer)) }
-    guard case .statement(let index) = plan.steps[steps.lowerBound],
-      !plan.statements[index].references.isEmpty
-    else { return .success(nil) }
     do {
-      return .success(try ReferenceResolver(plan).parameters(of: index, from: writer))
+      return .success(try ReferenceResolver(plan).parameters(ofFirst: steps, from: writer))
     } catch {
       return .failure(error)
     }
   }
 
   /// The answer as it will be, to be kept under its key.
-  private func answer(_ writer: borrowing ResultWriter) -> ParameterList {
+  private func answer(_ writer: borrowing ResultWriter) -> ResolvedParameters {
     var parameters = ParameterList()
     parameters.append(plan.parameters, at: plan.keyParameter)
     parameters.append { Hexadecimal.append(writer.finished(), to: &$0) }
-    return parameters
+    return ResolvedParameters(list: parameters, ranges: [0..<2])
   }
 
-  /// `resolved` are the parameters of the first statement, in place of those of the plan.
   private func send(
-    _ pipeline: PlanStateMachine.Pipeline, _ resolved: ParameterList?,
+    _ pipeline: PlanStateMachine.Pipeline, _ resolved: ResolvedParameters?,
     on connection: isolated PostgresConnection
   ) throws(ConnectionError) {
     switch pipeline {
@@ -249,20 +249,15 @@ struct TransactionRun: ~Copyable {
   }
 
   private func enqueue(
-    _ steps: Range<Int>, _ resolved: ParameterList?, on connection: isolated PostgresConnection
+    _ steps: Range<Int>, _ resolved: ResolvedParameters?,
+    on connection: isolated PostgresConnection
   ) throws(ConnectionError) {
     var left = steps
-    if let resolved, plan.steps[steps.lowerBound] == .keep {
-      try connection.enqueue(plan.sql(of: .keep), resolved, 0..<resolved.count)
-      left = left.dropFirst()
-    } else if let resolved, case .statement(let index) = plan.steps[steps.lowerBound] {
-      let statement = plan.statements[index]
-      let runs = statement.runs ?? 1
-      for run in 0..<runs {
-        let own = statement.parameters(ofRun: run).count
-        try connection.enqueue(statement.sql, resolved, run * own..<(run + 1) * own)
+    if let resolved {
+      for (index, range) in zip(steps, resolved.ranges) {
+        try connection.enqueue(plan.sql(of: plan.steps[index]), resolved.list, range)
       }
-      left = left.dropFirst(runs)
+      left = left.dropFirst(resolved.ranges.count)
     }
     for index in left {
       let step = plan.steps[index]
@@ -289,6 +284,9 @@ struct TransactionRun: ~Copyable {
     case .identified: identify(result)
     case .groupBegan: writer.beginGroup()
     case .groupReleased: writer.endGroup()
+    case .emitted(let hook):
+      guard result.rowCount == 1, result.columnCount == 1 else { return }
+      writer.event(plan.hooks[hook].event, id: result.value(row: 0, column: 0))
     case .result(let index):
       begin(result, rowCount: result.affectedRows, index, &writer)
       writeRows(result, &writer)
