@@ -30,7 +30,9 @@ package struct SecretSeal: Sendable {
     case 1:
       guard let box = try? AES.GCM.SealedBox(combined: stored.dropFirst()) else { return nil }
       for key in keys {
-        if let bytes = try? AES.GCM.open(box, using: key) { return SigningSecret(bytes: Array(bytes)) }
+        if let bytes = try? AES.GCM.open(box, using: key) {
+          return SigningSecret(bytes: Array(bytes))
+        }
       }
       return nil
     default: return nil

@@ -17,8 +17,8 @@ package enum Signature {
 extension SigningSecret {
   /// A new secret.
   package static func random() -> SigningSecret {
-    let key = SymmetricKey(size: .bits256)
-    let bytes = key.withUnsafeBytes { Array($0) }
+    // The system's generator is one for keys (getrandom(2)).
+    let bytes = (0..<32).map { _ in UInt8.random(in: .min ... .max) }
     guard let secret = SigningSecret(bytes: bytes) else { preconditionFailure("32 bytes are one") }
     return secret
   }

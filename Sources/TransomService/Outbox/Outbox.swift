@@ -31,7 +31,12 @@ package final class Outbox: Sendable {
   /// Finds the schema; ends when it has been found, or when its task is cancelled.
   package func findSchema() async {
     await schema.find(in: database, migrates: migrates, logger: logger)
-    await ExpiredKeys(in: database, logger: logger).removeNowAndThen()
+  }
+
+  /// Removes idempotency keys that have expired, until its task is cancelled.
+  func removeExpiredKeys() async {
+    let keys = ExpiredKeys(in: database, logger: logger)
+    await keys.removeNowAndThen()
   }
 
   /// Closes its connections.
