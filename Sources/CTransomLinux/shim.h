@@ -31,6 +31,12 @@ static inline int ctransom_epoll_add(int epoll, int descriptor, unsigned int eve
   return epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event);
 }
 
+static inline int ctransom_epoll_modify(int epoll, int descriptor, unsigned int events,
+                                        unsigned long long token) {
+  struct epoll_event event = {.events = events, .data = {.u64 = token}};
+  return epoll_ctl(epoll, EPOLL_CTL_MOD, descriptor, &event);
+}
+
 static inline int ctransom_epoll_remove(int epoll, int descriptor) {
   struct epoll_event event = {0};
   return epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor, &event);

@@ -30,7 +30,8 @@ package struct QueryService: Sendable {
       ServiceHandler(
         executor: TransactionExecutor(
           on: loop, index: index, databases: databases,
-          schemas: outbox.map { ["default": $0.schema] } ?? [:], configuration.execution),
+          schemas: outbox.map { ["default": $0.schema] } ?? [:], configuration.execution,
+          outbox: outbox),
         loopIndex: index, readiness: readiness, draining: draining,
         crossOrigin: configuration.crossOrigin)
     }
@@ -38,12 +39,21 @@ package struct QueryService: Sendable {
       handler: LoopHandlers(handlers: handlers, loops: group), loops: group,
       configuration: configuration.http(logger: logger), logger: logger)
     try await withThrowingTaskGroup { tasks in
-      tasks.addTask(executorPreference: group.loops[0]) { await outbox?.run() }
+      let dispatcher = outbox.map {
+        Dispatcher(of: $0, on: group.loops[0], configuration.webhooks, logger: logger)
+      }
+      tasks.addTask(executorPreference: group.loops[0]) {
+        await outbox?.findSchema()
+        guard let outbox, outbox.schema.isInstalled, !Task.isCancelled else { return }
+        async let _ = outbox.removeExpiredKeys()
+        await dispatcher?.run()
+      }
       await outbox?.schema.waitForFirstLook(timer: group.loops[0])
       let bound = try await listen(server, on: addresses)
       for address in bound { logger.info("listening", metadata: ["address": "\(address)"]) }
       started(bound)
       try await serve(server, draining)
+      if outbox?.schema.isInstalled == true { await dispatcher?.stop(within: .seconds(10)) }
       tasks.cancelAll()
     }
     await outbox?.shutdown()
@@ -57,7 +67,8 @@ package struct QueryService: Sendable {
     return Outbox(
       in: try Database(
         "default", database.outbox, on: EventLoopGroup(of: [loop]), logger: logger),
-      migrates: configuration.migrates, logger: logger)
+      migrates: configuration.migrates, allowsAddresses: configuration.webhooks.allowsAddresses,
+      logger: logger)
   }
 
   /// Where clients can connect, from now on.

@@ -34,6 +34,7 @@ package struct ServiceConfiguration: Sendable {
   package var databases: [String: Database]
   /// The number of event loops: one a core is best.
   package var loops: Int
+  package var webhooks = WebhookConfiguration()
   /// Whether the service installs and updates the schema `transom` by itself.
   package var migrates = true
   /// How long the answer to a request with an Idempotency-Key is kept.

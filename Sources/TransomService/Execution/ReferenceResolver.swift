@@ -3,6 +3,15 @@ internal import TransomPostgres
 /// A reference that leads to nothing, in words.
 struct UnresolvedReference: Error {
   var reason: String
+  /// Which of the first commands of a pipeline has it.
+  var index = 0
+}
+
+/// The parameters of the hooks that a pipeline begins with, in place of those of the plan.
+struct ResolvedParameters {
+  var list = ParameterList()
+  /// Which are whose.
+  var ranges: [Range<Int>] = []
 }
 
 /// Finds the values that a statement's `refs` take out of earlier results.
@@ -19,6 +28,46 @@ struct ReferenceResolver {
     var isArray: Bool
   }
 
+  /// The parameters of the hooks that stand together at the first of these steps.
+  func parameters(
+    ofHooks steps: Range<Int>, from writer: borrowing ResultWriter
+  ) throws(UnresolvedReference) -> ResolvedParameters {
+    var parameters = ResolvedParameters()
+    for step in plan.steps[steps] {
+      guard case .emit(let number) = step else { break }
+      let hook = plan.hooks[number]
+      let first = parameters.list.count
+      for index in hook.template == nil ? hook.parameters : hook.parameters.dropLast() {
+        parameters.list.append(plan.parameters, at: index)
+      }
+      if let template = hook.template {
+        do throws(UnresolvedReference) {
+          let text = try fill(template, before: hook.statementsBefore, from: writer)
+          parameters.list.append(text)
+        } catch {
+          throw UnresolvedReference(reason: error.reason, index: parameters.ranges.count)
+        }
+      }
+      parameters.ranges.append(first..<parameters.list.count)
+    }
+    return parameters
+  }
+
+  /// The template's JSON, with the values that its references lead to.
+  private func fill(
+    _ template: TransactionRequest.Template, before index: Int, from writer: borrowing ResultWriter
+  ) throws(UnresolvedReference) -> [UInt8] {
+    var json = JSONWriter(bytes: template.pieces[0])
+    for (hole, reference) in template.references.enumerated() {
+      let name = "in data, \(template.places[hole])"
+      try withValue(of: reference, named: name, before: index, writer) { reader, node in
+        json.json(node, reader)
+      }
+      json.bytes += template.pieces[hole + 1]
+    }
+    return json.bytes
+  }
+
   /// A statement's parameters, of all runs, with what its references lead to in place of those that they give.
   func parameters(
     of index: Int, from writer: borrowing ResultWriter
@@ -27,7 +76,17 @@ struct ReferenceResolver {
     var found: [Int: Value] = [:]
     let planned = statement.hasArrays ? Set(plan.arrays) : []
     for reference in statement.references {
-      found[reference.parameter] = try value(of: reference, before: index, writer)
+      let name = "of $\(reference.parameter + 1)"
+      try withValue(of: reference, named: name, before: index, writer) { reader, node in
+        var parameter = ParameterList()
+        if reader.kind(of: node) == .null {
+          parameter.appendNull()
+        } else {
+          parameter.append { $0.append(copying: reader.span(node)) }
+        }
+        found[reference.parameter] = Value(
+          list: parameter, isArray: reader.kind(of: node) == .array)
+      }
     }
     var values = StatementParameters.Values(list: ParameterList(), arrays: [])
     for run in 0..<(statement.runs ?? 1) {
@@ -40,46 +99,36 @@ struct ReferenceResolver {
     return values
   }
 
-  private func value(
-    of reference: TransactionRequest.Reference, before index: Int,
-    _ writer: borrowing ResultWriter
-  ) throws(UnresolvedReference) -> Value {
+  /// Calls `body` with the value that a reference leads to.
+  private func withValue(
+    of reference: TransactionRequest.Reference, named name: String, before index: Int,
+    _ writer: borrowing ResultWriter, _ body: (borrowing JSONReader, JSONNode) -> Void
+  ) throws(UnresolvedReference) {
+    func failure(_ reason: String) -> UnresolvedReference {
+      UnresolvedReference(
+        reason: "The reference \(name), \(reference.text), cannot be resolved: \(reason).")
+    }
     guard let target = plan.statement(withID: reference.id, before: index) else {
-      throw failure(reference, "no earlier statement has the id \"\(reference.id)\"")
+      throw failure("no earlier statement has the id \"\(reference.id)\"")
     }
     guard let result = writer.keptResult(target) else {
-      throw failure(reference, "the group of the statement \"\(reference.id)\" was rolled back")
+      throw failure("the group of the statement \"\(reference.id)\" was rolled back")
     }
     var reader = JSONReader()
     guard (try? reader.read(result.span, depth: RequestDecoder.maximumJSONDepth)) != nil else {
-      throw failure(reference, "the result holds JSON that is nested too deeply")
+      throw failure("the result holds JSON that is nested too deeply")
     }
     var node = reader.root
     for token in reference.tokens {
       guard let next = Self.child(token, of: node, in: reader) else {
-        throw failure(reference, "the result has no \"\(token)\" there")
+        throw failure("the result has no \"\(token)\" there")
       }
       node = next
     }
     guard !reader.holdsNUL(node) else {
-      throw failure(reference, "PostgreSQL's text cannot hold U+0000")
+      throw failure("PostgreSQL's text cannot hold U+0000")
     }
-    var parameter = ParameterList()
-    if reader.kind(of: node) == .null {
-      parameter.appendNull()
-    } else {
-      parameter.append { $0.append(copying: reader.span(node)) }
-    }
-    return Value(list: parameter, isArray: reader.kind(of: node) == .array)
-  }
-
-  private func failure(
-    _ reference: TransactionRequest.Reference, _ reason: String
-  ) -> UnresolvedReference {
-    UnresolvedReference(
-      reason:
-        "The reference of $\(reference.parameter + 1), \(reference.text), cannot be resolved: \(reason)."
-    )
+    body(reader, node)
   }
 
   /// What a token of a JSON Pointer leads to (RFC 6901, section 4); nil if that is nothing.

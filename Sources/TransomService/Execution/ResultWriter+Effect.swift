@@ -8,6 +8,9 @@ extension ResultWriter {
   ) {
     switch effect {
     case .none, .claimed, .identified: break
+    case .emitted(let hook):
+      guard result.rowCount == 1, result.columnCount == 1 else { return }
+      event(plan.hooks[hook].event, id: result.value(row: 0, column: 0))
     case .groupBegan: beginGroup()
     case .groupReleased: endGroup()
     case .result(let index):

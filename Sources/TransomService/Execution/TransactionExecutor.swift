@@ -30,6 +30,7 @@ package actor TransactionExecutor: EventLoopActor {
   private let limits: ExecutionLimits
   /// What is known of the types of each database.
   private var types: [String: KnownTypes] = [:]
+  private let outbox: Outbox?
   private var reader = JSONReader()
   /// Writers that no transaction uses now: their buffers are kept.
   private var idleWriters: [ResultWriter] = []
@@ -37,26 +38,35 @@ package actor TransactionExecutor: EventLoopActor {
 
   package init(
     on loop: EventLoop, index: Int, databases: [String: DatabasePool],
-    schemas: [String: SchemaInstallation], _ limits: ExecutionLimits
+    schemas: [String: SchemaInstallation], _ limits: ExecutionLimits, outbox: Outbox? = nil
   ) {
     self.loop = loop
     self.schemas = schemas
     self.databases = databases.mapValues { $0.onLoop(index) }
     self.limits = limits
+    self.outbox = outbox
   }
 
+  /// Whether somebody wants to know of every commit, by the request's name.
+  nonisolated var reportsCommits: Bool { outbox?.commitIsWanted ?? false }
+
   /// Executes the transaction that a request's body asks for, and returns the answer. On the loop only.
+  ///
+  /// `name` is the request's, if its commit is to be reported.
   package nonisolated func execute(
     _ request: Request, key: IdempotencyKey?, into buffer: consuming [UInt8],
-    interruption: Interruption
+    interruption: Interruption, name: [UInt8]? = nil
   ) async throws(ServiceError) -> TransactionAnswer {
-    let transaction = try onLoop { $0.decode(request) }.get()
+    var transaction = try onLoop { $0.decode(request) }.get()
+    if let name, transaction.database == outbox?.alias { transaction.reportCommit(as: name) }
     return try await execute(transaction, key: key, into: buffer, interruption: interruption)
   }
 
   private func decode(_ request: Request) -> Result<TransactionRequest, ServiceError> {
     do {
-      return .success(try RequestDecoder.decode(request.body, with: &reader))
+      return .success(
+        try RequestDecoder.decode(
+          request.body, with: &reader, hooks: outbox?.hookRules ?? .none))
     } catch {
       return .failure(
         .invalidRequest(
@@ -183,6 +193,7 @@ package actor TransactionExecutor: EventLoopActor {
         _ = writer.discard()
         throw incomplete(ending, job)
       }
+      if job.plan.emits, ending.isCommitted { outbox?.committed() }
       return writer.finish()
     case .finished(let outcome) where shouldReplay(outcome, job):
       job.buffer = writer.discard()

@@ -86,7 +86,7 @@ extension PlanStateMachine.Effect {
   fileprivate var statement: Int? {
     switch self {
     case .result(let statement), .run(let statement, _, _, _): statement
-    case .none, .claimed, .groupBegan, .groupReleased, .identified: nil
+    case .none, .claimed, .emitted, .groupBegan, .groupReleased, .identified: nil
     }
   }
 }

@@ -48,6 +48,9 @@ extension TransactionRun {
       } else if step == .keep {
         let answer = answer(writer)
         try connection.enqueue(plan.sql(of: step), answer, 0..<answer.count)
+      } else if case .emit = step, index - steps.lowerBound < hooks.ranges.count {
+        try connection.enqueue(
+          plan.sql(of: step), hooks.list, hooks.ranges[index - steps.lowerBound])
       } else if !parameters.isEmpty, let (own, range) = ownParameters(of: step) {
         try connection.enqueue(plan.sql(of: step), own, range)
       } else {
@@ -71,7 +74,8 @@ extension TransactionRun {
     switch step {
     case .statement(let statement): (number, run) = (statement, 0)
     case .rerun(let statement, let rerun): (number, run) = (statement, rerun)
-    case .begin, .claim, .snapshot, .role, .setting, .savepoint, .release, .keep, .identify, .end:
+    case .begin, .claim, .snapshot, .role, .setting, .savepoint, .release, .emit, .report, .keep,
+      .identify, .end:
       return nil
     }
     guard let own = parameters[number] else { return nil }
@@ -128,17 +132,23 @@ extension TransactionRun {
     machine.postpone(from: plan.isImplicit ? 0 : index)
   }
 
-  /// The parameters of the statement that a pipeline begins with, if it refers to results.
+  /// The parameters of the statement or of the hooks that a pipeline begins with, if they refer to results.
   private mutating func resolve(
     _ pipeline: PlanStateMachine.Pipeline, _ writer: borrowing ResultWriter
   ) throws(Unsendable) -> StatementParameters.Values? {
-    guard case .run(let steps) = pipeline, let first = steps.first,
-      case .statement(let index) = plan.steps[first], !plan.statements[index].references.isEmpty
-    else { return nil }
+    hooks = ResolvedParameters()
+    guard case .run(let steps) = pipeline, let first = steps.first else { return nil }
     do {
-      return try ReferenceResolver(plan).parameters(of: index, from: writer)
+      switch plan.steps[first] {
+      case .statement(let index) where !plan.statements[index].references.isEmpty:
+        return try ReferenceResolver(plan).parameters(of: index, from: writer)
+      case .emit(let hook) where plan.hooks[hook].template != nil:
+        hooks = try ReferenceResolver(plan).parameters(ofHooks: steps, from: writer)
+        return nil
+      default: return nil
+      }
     } catch {
-      machine.referenceFailed(error.reason)
+      machine.referenceFailed(error.reason, at: error.index)
       throw Unsendable()
     }
   }

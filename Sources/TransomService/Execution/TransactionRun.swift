@@ -13,6 +13,10 @@ struct TransactionRun: ~Copyable {
     case inDoubt(transactionID: UInt64?)
     /// It was interrupted before anything was sent.
     case notBegun
+
+    var isCommitted: Bool {
+      if case .finished(.committed) = self { true } else { false }
+    }
   }
 
   /// What is known of the transaction's id.
@@ -44,6 +48,8 @@ struct TransactionRun: ~Copyable {
   var unanswered = 0
   var questions: CatalogueQuestions
   var parameters: StatementParameters
+  /// Those of the hooks that the pipeline begins with.
+  var hooks = ResolvedParameters()
   var pending = PendingResults()
   /// How the transaction ended, while its results are still pending.
   var outcome: PlanStateMachine.Outcome?

@@ -1,28 +1,78 @@
-internal import Logging
-internal import TransomPostgres
+package import Logging
+internal import Synchronization
+package import TransomPostgres
 
 /// What one database's schema `transom` holds for the service: events that were committed, and their deliveries.
 ///
 /// It has connections of its own, so that deliveries and transactions do not wait for each other.
-final class Outbox: Sendable {
+package final class Outbox: Sendable {
   /// Whether there is anything to work with.
   let schema = SchemaInstallation()
-  private let database: Database
+  /// The alias of its database.
+  let alias: String
+  let database: Database
   private let migrates: Bool
-  private let logger: Logger
+  private let installedRules: HookRules
+  let logger: Logger
+  private let commitIsTaken = Atomic(false)
+  private let waker = Mutex<(@Sendable () -> Void)?>(nil)
 
-  init(in database: Database, migrates: Bool, logger: Logger) {
+  package init(
+    in database: Database, migrates: Bool, allowsAddresses: Bool = false,
+    logger: Logger = Logger(label: "transom.outbox")
+  ) {
+    alias = database.alias
     self.database = database
     self.migrates = migrates
     self.logger = logger
+    installedRules = HookRules(databases: [database.alias], allowsAddresses: allowsAddresses)
   }
 
-  /// Finds the schema, and keeps it tidy until its task is cancelled.
-  func run() async {
+  /// Finds the schema; ends when it has been found, or when its task is cancelled.
+  package func findSchema() async {
     await schema.find(in: database, migrates: migrates, logger: logger)
-    await ExpiredKeys(in: database, logger: logger).removeNowAndThen()
+  }
+
+  /// Removes idempotency keys that have expired, until its task is cancelled.
+  func removeExpiredKeys() async {
+    let keys = ExpiredKeys(in: database, logger: logger)
+    await keys.removeNowAndThen()
   }
 
   /// Closes its connections.
-  func shutdown() async { await database.shutdown() }
+  package func shutdown() async { await database.shutdown() }
+
+  /// Whether a hook may have an address of its own.
+  package var allowsAddresses: Bool { installedRules.allowsAddresses }
+
+  // MARK: For transactions
+
+  /// Which hooks a request may have now.
+  var hookRules: HookRules { schema.isInstalled ? installedRules : .none }
+
+  /// Whether some webhook takes the event `transaction.committed`, as far as is known: it is looked up now and then,
+  /// so that a transaction does not have to.
+  var commitIsWanted: Bool { commitIsTaken.load(ordering: .relaxed) }
+
+  /// Looks up whether somebody takes `transaction.committed`.
+  package func refresh() async throws {
+    let isTaken = try await database.query(
+      """
+      select exists (
+        select from transom.subscriptions s join transom.webhooks w on w.id = s.webhook_id
+        where s.pattern in ('*', 'transaction.*', 'transaction.committed')
+          and w.disabled_at is null)
+      """
+    ).only(Bool.self)
+    commitIsTaken.store(isTaken, ordering: .relaxed)
+  }
+
+  /// A transaction that emitted events is committed: they need not wait until somebody looks.
+  func committed() {
+    let wake = waker.withLock { $0 }
+    wake?()
+  }
+
+  /// `wake` is called, from any thread, when there may be something to deliver.
+  func onCommit(_ wake: (@Sendable () -> Void)?) { waker.withLock { $0 = wake } }
 }

@@ -44,6 +44,8 @@ package struct PlanStateMachine: Sendable {
     case result(statement: Int)
     /// One run's share of a batch's result; `rowCount` is that of all runs so far.
     case run(statement: Int, isFirst: Bool, isLast: Bool, rowCount: Int)
+    /// A hook's event is stored; the result holds its id.
+    case emitted(hook: Int)
     case groupBegan(Int)
     case groupReleased(Int)
     /// The Idempotency-Key is this transaction's.
@@ -164,7 +166,8 @@ package struct PlanStateMachine: Sendable {
     defer { answered += 1 }
     guard let step = step(at: answered) else { return .none }
     switch step {
-    case .begin, .snapshot, .role, .setting, .keep: return .none
+    case .begin, .snapshot, .role, .setting, .report, .keep: return .none
+    case .emit(let hook): return .emitted(hook: hook)
     case .claim: return .claimed
     case .identify: return .identified
     case .statement(let index): return statementSucceeded(index, run: 0, rowCount)
@@ -189,9 +192,9 @@ package struct PlanStateMachine: Sendable {
     return .run(statement: index, isFirst: run == 0, isLast: isLast, rowCount: rowCount)
   }
 
-  /// The statement that the pipeline to be sent begins with refers to nothing: instead of being sent, the pipeline ends.
-  package mutating func referenceFailed(_ reason: String) {
-    failure = Failure(step: step(at: 0), .reference(reason))
+  /// One of the first commands of the pipeline to be sent refers to nothing: instead of being sent, the pipeline ends.
+  package mutating func referenceFailed(_ reason: String, at index: Int = 0) {
+    failure = Failure(step: step(at: index), .reference(reason))
   }
 
   /// A step of the pipeline to be sent has a parameter that cannot be sent: instead of being sent, the pipeline ends.

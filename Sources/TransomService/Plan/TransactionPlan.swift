@@ -19,6 +19,10 @@ package final class TransactionPlan: Sendable {
     case rerun(Int, run: Int)
     case savepoint(group: Int)
     case release(group: Int)
+    /// An event of `on_commit`.
+    case emit(hook: Int)
+    /// The event `transaction.committed`.
+    case report
     /// Keeps the answer under the Idempotency-Key.
     case keep
     /// Asks for the transaction's id, by which its fate can be found out if the connection is lost at its end.
@@ -30,7 +34,9 @@ package final class TransactionPlan: Sendable {
     package var isTransactionControl: Bool {
       switch self {
       case .begin, .savepoint, .release, .end: true
-      case .claim, .snapshot, .role, .setting, .statement, .rerun, .keep, .identify: false
+      case .claim, .snapshot, .role, .setting, .statement, .rerun, .emit, .report, .keep,
+        .identify:
+        false
       }
     }
   }
@@ -71,16 +77,28 @@ package final class TransactionPlan: Sendable {
     }
   }
 
+  package struct Hook: Equatable, Sendable {
+    /// Its group, if it is one's, and its number in the list.
+    package var place: Place
+    package var event: String
+    package var hasAddress: Bool
+    package var parameters: Range<Int>
+    package var template: TransactionRequest.Template?
+    /// The statements that it may refer to: those before this number.
+    package var statementsBefore: Int
+  }
+
   package let steps: [Step]
   package let statements: [Statement]
   package let groups: [Group]
+  package let hooks: [Hook]
   /// Where the client has to look at what came back before it can go on: the first steps of pipelines, in order. That is
   /// before a statement with references and behind one with an expectation; and, where types are made or changed,
   /// between the results and what may change or take away their types (`CatalogueQuestions`).
   private let cuts: [Int]
   /// The statements that others may refer to, by their id.
   private let referable: [String: Int]
-  /// The parameters of the statements, the role and the settings.
+  /// The parameters of the statements, the hooks, the role and the settings.
   package let parameters: ParameterList
   /// Which of them are JSON arrays, in their order.
   package let arrays: [Int]
@@ -92,6 +110,7 @@ package final class TransactionPlan: Sendable {
   package let isImplicit: Bool
   private let beginSQL: String
   private let settingNames: [String]
+  private let reportParameters: Range<Int>
   private let ownParameters: Int
   /// Whether the answer is kept under an Idempotency-Key.
   package let isIdempotent: Bool
@@ -108,12 +127,14 @@ package final class TransactionPlan: Sendable {
     isImplicit = key == nil && request.mayRunImplicitly
     beginSQL = isImplicit ? "" : Self.beginSQL(request)
     settingNames = request.settings.map(\.name)
+    reportParameters = request.report?.parameters ?? 0..<0
     ownParameters = request.parameters.count + (key == nil ? 0 : Self.claimParameters)
     arrays = request.arrays
     let outline = Outline(request, isImplicit: isImplicit, key, lifetime)
     steps = outline.steps
     statements = outline.statements
     groups = outline.groups
+    hooks = outline.hooks
     cuts = outline.cuts
     parameters = outline.parameters
     referable = outline.referable
@@ -139,9 +160,13 @@ package final class TransactionPlan: Sendable {
     switch steps[index] {
     case .keep: true
     case .statement(let number): !statements[number].references.isEmpty
+    case .emit(let number): hooks[number].template != nil
     default: false
     }
   }
+
+  /// Whether the transaction emits events if it is committed.
+  package var emits: Bool { !hooks.isEmpty || !reportParameters.isEmpty }
 
   /// The statement before number `index` that has this id; nil if there is none, or if nobody refers to any.
   package func statement(withID id: String, before index: Int) -> Int? {
@@ -169,6 +194,10 @@ package final class TransactionPlan: Sendable {
     case .statement(let index), .rerun(let index, _): statements[index].sql
     case .savepoint(let group): Self.savepoints[groups[group].depth - 1].begin
     case .release(let group): Self.savepoints[groups[group].depth - 1].release
+    case .emit(let hook):
+      hooks[hook].hasAddress
+        ? "select transom.on_commit_to($1, $2, $3)" : "select transom.on_commit($1, $2)"
+    case .report: "select transom.committed($1, $2, $3)"
     case .keep: "select transom.keep_answer($1, $2)"
     // NULL where nothing has been written.
     case .identify: "select pg_catalog.pg_current_xact_id_if_assigned()"
@@ -187,6 +216,8 @@ package final class TransactionPlan: Sendable {
     case .statement(let index): return statements[index].parameters(ofRun: 0)
     case .rerun(let index, let run): return statements[index].parameters(ofRun: run)
     case .claim: return ownParameters - Self.claimParameters..<ownParameters
+    case .emit(let hook): return hooks[hook].parameters
+    case .report: return reportParameters
     case .role: return ownParameters..<ownParameters + 1
     case .setting(let index):
       let last = parameters.count - 2 * (settingNames.count - 1 - index)
@@ -223,8 +254,9 @@ package final class TransactionPlan: Sendable {
   /// The group that a step runs in; a group's own SAVEPOINT runs outside of it, its RELEASE inside.
   package func group(of step: Step) -> Int? {
     switch step {
-    case .begin, .claim, .snapshot, .role, .setting, .keep, .identify, .end: nil
+    case .begin, .claim, .snapshot, .role, .setting, .report, .keep, .identify, .end: nil
     case .statement(let index), .rerun(let index, _): statements[index].place.group
+    case .emit(let hook): hooks[hook].place.group
     case .savepoint(let group): groups[group].place.group
     case .release(let group): group
     }
@@ -233,14 +265,19 @@ package final class TransactionPlan: Sendable {
   /// The JSON Pointer of the part of the request that a step came from; nil for what is there in any transaction.
   package func pointer(of step: Step) -> String? {
     switch step {
-    case .begin, .claim, .snapshot, .keep, .identify, .end: nil
+    case .begin, .claim, .snapshot, .report, .keep, .identify, .end: nil
     case .role: "/role"
     case .setting(let index):
       JSONPointer().appending("settings").appending(settingNames[index]).description
     case .statement(let index): pointer(of: statements[index].place)
     case .rerun(let index, let run): pointer(of: statements[index].place) + "/batch/\(run)"
+    case .emit(let hook): pointer(ofHookAt: hooks[hook].place)
     case .savepoint(let group), .release(let group): pointer(of: groups[group].place)
     }
+  }
+
+  private func pointer(ofHookAt place: Place) -> String {
+    (place.group.map { pointer(of: groups[$0].place) } ?? "") + "/on_commit/\(place.index)"
   }
 
   private func pointer(of place: Place) -> String {
@@ -254,6 +291,7 @@ private struct Outline {
   var steps: [TransactionPlan.Step] = []
   var statements: [TransactionPlan.Statement] = []
   var groups: [TransactionPlan.Group] = []
+  var hooks: [TransactionPlan.Hook] = []
   var cuts: [Int] = []
   var referable: [String: Int] = [:]
   var parameters: ParameterList
@@ -291,10 +329,14 @@ private struct Outline {
     append(request.items, in: nil, depth: 0)
     // What a dry run has made is gone then, and so is a temporary table ON COMMIT DROP.
     if definesTypes, awaitsResults { cut() }
+    append(request.hooks, in: nil)
+    if request.report != nil { steps.append(.report) }
     if key != nil {
       cut()
       steps.append(.keep)
-    } else if mayStore, !request.readOnly, !request.dryRun {
+    } else if mayStore || !hooks.isEmpty || request.report != nil, !request.readOnly,
+      !request.dryRun
+    {
       // With a key, what became of the transaction is found out by the key.
       steps.append(.identify)
     }
@@ -318,6 +360,7 @@ private struct Outline {
           TransactionPlan.Group(
             place: place, continuesOnError: nested.onError == .continue, depth: depth + 1, next: 0))
         append(nested.items, in: number, depth: depth + 1)
+        append(nested.hooks, in: number)
         steps.append(.release(group: number))
         groups[number].next = steps.count
       }
@@ -369,6 +412,24 @@ extension Outline {
     steps.append(.claim)
   }
 
+  private mutating func append(_ list: [TransactionRequest.Hook], in group: Int?) {
+    var isCut = false
+    for (index, hook) in list.enumerated() {
+      if hook.template != nil {
+        hasReferences = true
+        // The others behind it need no more than it does.
+        if !isCut { cut() }
+        isCut = true
+      }
+      steps.append(.emit(hook: hooks.count))
+      hooks.append(
+        TransactionPlan.Hook(
+          place: TransactionPlan.Place(group: group, index: index), event: hook.event,
+          hasAddress: hook.hasAddress, parameters: hook.parameters, template: hook.template,
+          statementsBefore: statements.count))
+    }
+  }
+
   /// What comes next waits for what came before.
   private mutating func cut() {
     if !steps.isEmpty, cuts.last != steps.count { cuts.append(steps.count) }
@@ -381,7 +442,7 @@ extension TransactionRequest {
   /// one statement, all of which only read and change rows, and of whose results nothing depends.
   fileprivate var mayRunImplicitly: Bool {
     guard isolation == nil, !readOnly, !deferrable, !dryRun, role == nil, settings.isEmpty,
-      !items.isEmpty
+      !items.isEmpty, hooks.allSatisfy({ $0.template == nil })
     else { return false }
     return items.allSatisfy { item in
       switch item {

@@ -183,16 +183,7 @@ extension RequestDecoder {
       guard !references.contains(where: { $0.parameter == number - 1 }) else {
         throw json.error(.invalidRequest, at: key, "occurs twice in the same object")
       }
-      try json.expect(.string, value)
-      let text = json.string(value)
-      guard let tokens = JSONPointer.tokens(of: text), let id = tokens.first else {
-        throw json.error(
-          .invalidRequest, at: value,
-          "must be a JSON Pointer (RFC 6901) that begins with a statement's id")
-      }
-      references.append(
-        TransactionRequest.Reference(
-          parameter: number - 1, id: id, tokens: Array(tokens.dropFirst()), text: text))
+      references.append(try json.reference(value, parameter: number - 1))
     }
     return references.sorted { $0.parameter < $1.parameter }
   }
@@ -227,5 +218,22 @@ extension RequestDecoder {
     default:
       throw json.error(.invalidRequest, at: object, "needs either row_count, or min, max or both")
     }
+  }
+}
+
+extension JSONReader {
+  /// A pointer to a value of an earlier statement's result.
+  func reference(
+    _ node: JSONNode, parameter: Int
+  ) throws(RequestError) -> TransactionRequest.Reference {
+    try expect(.string, node)
+    let text = string(node)
+    guard let tokens = JSONPointer.tokens(of: text), let id = tokens.first else {
+      throw error(
+        .invalidRequest, at: node,
+        "must be a JSON Pointer (RFC 6901) that begins with a statement's id")
+    }
+    return TransactionRequest.Reference(
+      parameter: parameter, id: id, tokens: Array(tokens.dropFirst()), text: text)
   }
 }

@@ -8,6 +8,9 @@ internal import TransomPostgres
 /// - `settings` takes numbers and booleans as their text.
 /// - A reference may stand in for a parameter that is not given, at the end of `params`; one that is given must be null.
 /// - A batch has one run at least, and the same number of parameters in each.
+/// - `data` of a hook is an object, and empty if it is left out. A reference of a hook fills a member that is null or not
+///   there yet, or an element that is null.
+/// - A read-only transaction has no hooks: they are stored with what it writes.
 /// - An array among the parameters stays JSON text here, as an object does: what the server wants instead is known later.
 package struct RequestDecoder {
   /// How deep groups may stand inside one another.
@@ -19,17 +22,22 @@ package struct RequestDecoder {
 
   var request = TransactionRequest()
   var ids: Set<String> = []
+  /// The first list of hooks that is not empty.
+  var firstHooks: JSONNode?
+  let hookRules: HookRules
+
+  private init(_ hookRules: HookRules) { self.hookRules = hookRules }
 
   /// Decodes one body.
   package static func decode(
-    _ body: Span<UInt8>, with json: inout JSONReader
+    _ body: Span<UInt8>, with json: inout JSONReader, hooks: HookRules = .none
   ) throws(RequestError) -> TransactionRequest {
     do {
       try json.read(body, depth: maximumJSONDepth)
     } catch {
       throw RequestError(error)
     }
-    var decoder = RequestDecoder()
+    var decoder = RequestDecoder(hooks)
     try decoder.decodeDocument(json)
     return decoder.request
   }
@@ -48,6 +56,7 @@ package struct RequestDecoder {
     guard seen & DocumentField.statements.bit != 0 else {
       throw json.error(.invalidRequest, at: json.root, "\"statements\" is missing")
     }
+    if let firstHooks { try checkHooks(firstHooks, json) }
   }
 
   private mutating func decode(
@@ -67,7 +76,7 @@ package struct RequestDecoder {
     case .rowFormat:
       request.rowFormat = try json.choice(value, of: TransactionRequest.RowFormat.self)
     case .statements: request.items = try items(value, json, depth: 0)
-    case .onCommit: try refuseHooks(value, json)
+    case .onCommit: request.hooks = try hooks(value, json)
     }
   }
 
@@ -158,15 +167,8 @@ extension RequestDecoder {
     if let onError = fields.onError {
       group.onError = try json.choice(onError, of: TransactionRequest.OnError.self)
     }
-    if let hooks = fields.onCommit { try refuseHooks(hooks, json) }
     group.items = try items(savepoint, json, depth: depth + 1)
+    if let list = fields.onCommit { group.hooks = try hooks(list, json) }
     return group
-  }
-
-  /// Hooks after the commit: there is nothing yet that would call them.
-  private func refuseHooks(_ list: JSONNode, _ json: borrowing JSONReader) throws(RequestError) {
-    try json.expect(.array, list)
-    guard json.count(of: list) > 0 else { return }
-    throw json.error(.webhooksNotInstalled, at: list, "no webhooks are installed in this service")
   }
 }

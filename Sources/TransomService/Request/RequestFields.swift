@@ -41,6 +41,12 @@ enum ExpectationField: Int, RequestField {
   static let names: [StaticString] = ["row_count", "min", "max"]
 }
 
+enum HookField: Int, RequestField {
+  case event, data, refs, url
+
+  static let names: [StaticString] = ["event", "data", "refs", "url"]
+}
+
 /// Values of the types that fields have, and the errors of those that are of another.
 extension JSONReader {
   func error(_ code: RequestError.Code, at node: JSONNode, _ detail: String) -> RequestError {

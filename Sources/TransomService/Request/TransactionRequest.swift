@@ -21,7 +21,11 @@ package struct TransactionRequest: Equatable, Sendable {
   package var rowFormat = RowFormat.objects
   /// May be empty: an empty transaction.
   package var items: [Item] = []
-  /// The parameters of all statements, each of which holds a range of it.
+  /// What is emitted if the transaction is committed, in order.
+  package var hooks: [Hook] = []
+  /// What the service itself tells of the commit; nil if nobody wants to know.
+  package var report: Report?
+  /// The parameters of all statements and hooks, each of which holds a range of it.
   package var parameters = ParameterList()
   /// Which of the parameters are JSON arrays, in their order: they stand there as JSON text.
   package var arrays: [Int] = []
@@ -95,10 +99,39 @@ extension TransactionRequest {
     }
   }
 
+  /// One of `on_commit`: an event.
+  package struct Hook: Equatable, Sendable {
+    package var event: String
+    /// Whether it goes to an address of its own, instead of to the webhooks that take it.
+    package var hasAddress: Bool
+    /// In the request's `parameters`: its address if it has one, the event, the data.
+    package var parameters: Range<Int>
+    /// The data, if they hold values out of results.
+    package var template: Template?
+  }
+
+  /// JSON text with holes for values out of results.
+  package struct Template: Equatable, Sendable {
+    /// The text around the holes: one piece more than there are references.
+    package var pieces: [[UInt8]]
+    /// What fills each hole, whose number is the reference's `parameter`.
+    package var references: [Reference]
+    /// Where in the data each hole is.
+    package var places: [String]
+  }
+
+  /// The event `transaction.committed`.
+  package struct Report: Equatable, Sendable {
+    /// In the request's `parameters`: the database's alias, the request's id, the number of statements.
+    package var parameters: Range<Int>
+  }
+
   /// Items that run inside a savepoint.
   package struct Group: Equatable, Sendable {
     package var items: [Item]
     package var onError: OnError
+    /// What is emitted unless the group is rolled back, in order.
+    package var hooks: [Hook] = []
 
     package init(items: [Item], onError: OnError = .rollback) {
       self.items = items
@@ -112,5 +145,26 @@ extension TransactionRequest {
     case rollback
     /// It ends here: what comes after the group runs.
     case `continue`
+  }
+}
+
+extension TransactionRequest {
+  /// Lets the commit be told to the webhooks that want to know, unless nothing can be stored.
+  mutating func reportCommit(as name: [UInt8]) {
+    guard !readOnly, !dryRun else { return }
+    let first = parameters.count
+    parameters.append(database.utf8)
+    parameters.append(name)
+    parameters.append(String(Self.statementCount(items)).utf8)
+    report = Report(parameters: first..<parameters.count)
+  }
+
+  private static func statementCount(_ items: [Item]) -> Int {
+    items.reduce(0) { count, item in
+      switch item {
+      case .statement: count + 1
+      case .group(let group): count + statementCount(group.items)
+      }
+    }
   }
 }

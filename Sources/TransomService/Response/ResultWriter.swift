@@ -11,6 +11,7 @@
 /// writer.value(text)                                // … and column, or null()
 /// writer.endRow()
 /// writer.endStatement()
+/// writer.event(name, id: id)                        // of an on_commit hook
 /// writer.beginGroup()                               // SAVEPOINT; statements and groups inside
 /// writer.endGroup()                                 // RELEASE, or failGroup(depth:problem:)
 /// let body = writer.finish()
@@ -31,6 +32,8 @@ package struct ResultWriter {
     let start: Int
     /// Whether an item was begun in it, so that the next one needs a comma.
     var hasItem = false
+    /// Where the events that are emitted in it begin.
+    var firstEvent = 0
     /// Where the item that runs in it begins, or if none does, where the last one ended: what
     /// stands behind is void if that item fails.
     var sound: Int
@@ -59,6 +62,9 @@ package struct ResultWriter {
   private var rowCountDigits = 0..<0
   /// Where the results stand that others may refer to, by the number of their statement.
   private var kept: [Int: Range<Int>] = [:]
+  /// The events that were emitted, without those of groups that were rolled back.
+  private var events = JSONWriter()
+  private var isDryRun = false
 
   /// Makes a writer. Keep it: its buffers serve every request of a loop.
   package init() {}
@@ -89,6 +95,8 @@ package struct ResultWriter {
     json.integer(attempts)
     json.raw(#","results":["#)
     kept = [:]
+    events.bytes.removeAll(keepingCapacity: true)
+    isDryRun = dryRun
     frames.removeAll(keepingCapacity: true)
     frames.append(Frame(start: base, sound: json.bytes.count))
   }
@@ -96,7 +104,7 @@ package struct ResultWriter {
   /// Ends the body and hands its buffer over.
   package mutating func finish() -> [UInt8] {
     precondition(frames.count == 1 && statement == .none, "a group or statement is still open")
-    json.raw(Self.end)
+    json.bytes += end
     frames.removeAll(keepingCapacity: true)
     return exchange(&json.bytes, with: [])
   }
@@ -106,11 +114,20 @@ package struct ResultWriter {
     precondition(frames.count == 1 && statement == .none, "a group or statement is still open")
     var body = JSONWriter()
     body.bytes = Array(json.bytes[base...])
-    body.raw(Self.end)
+    body.bytes += end
     return body.bytes
   }
 
-  private static let end: StaticString = "]}"
+  /// What stands behind the results.
+  private var end: [UInt8] {
+    guard !events.bytes.isEmpty else { return Self.plainEnd }
+    var end = Array(#"],"events":["#.utf8)
+    // What is rolled back emits nothing.
+    if !isDryRun { end += events.bytes.dropFirst() }
+    return end + Self.plainEnd
+  }
+
+  private static let plainEnd = Array("]}".utf8)
 
   /// Drops the body and hands its buffer over as it was given, such as for a problem.
   package mutating func discard() -> [UInt8] {
@@ -127,7 +144,18 @@ extension ResultWriter {
     beginItem()
     let start = json.bytes.count
     json.raw(#"{"savepoint":"released","results":["#)
-    frames.append(Frame(start: start, sound: json.bytes.count))
+    frames.append(
+      Frame(start: start, firstEvent: events.bytes.count, sound: json.bytes.count))
+  }
+
+  /// Adds an event that the innermost open group emitted, or the transaction itself.
+  package mutating func event(_ name: String, id: Span<UInt8>) {
+    precondition(!frames.isEmpty && statement == .none, "an event inside a statement")
+    events.raw(#",{"id":"#)
+    events.string(id)
+    events.raw(#","event":"#)
+    events.string(name)
+    events.byte(JSONWriter.closeBrace)
   }
 
   /// Ends the innermost group: it was released.
@@ -150,6 +178,7 @@ extension ResultWriter {
     statement = .none
     if !kept.isEmpty { kept = kept.filter { $0.value.upperBound <= frame.start } }
     json.bytes.removeLast(json.bytes.count - frame.sound)
+    events.bytes.removeLast(events.bytes.count - frame.firstEvent)
     json.raw("]}")
 
     var replacement = JSONWriter()

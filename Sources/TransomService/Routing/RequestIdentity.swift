@@ -34,6 +34,19 @@ final class RequestIdentity: Sendable {
     }
   }
 
+  /// The name of a request, to be told before its answer.
+  func name(of request: Request) -> [UInt8] {
+    if let given = request.field("x-request-id"), Self.isName(given) {
+      var name: [UInt8] = []
+      name.append(copying: given)
+      return name
+    }
+    var name = prefix
+    let number = count.wrappingAdd(1, ordering: .relaxed).newValue
+    name.appendDecimal(Int(truncatingIfNeeded: number))
+    return name
+  }
+
   private static func isName(_ given: Span<UInt8>) -> Bool {
     guard 1...maximumLength ~= given.count else { return false }
     for index in given.indices where !(0x21...0x7e ~= given[index]) { return false }

@@ -34,8 +34,11 @@ package final class ServiceHandler: RequestHandler {
   /// Answers a request.
   package func respond(to request: Request, in exchange: Exchange) async -> Response {
     var response: Response
+    var name: [UInt8]?
     switch Route(request) {
-    case .transactions: response = await transaction(request, exchange)
+    case .transactions:
+      if executor.reportsCommits { name = identity.name(of: request) }
+      response = await transaction(request, exchange, name: name)
     case .livez: response = text("alive\n", exchange)
     case .readyz: response = await ready(exchange)
     case .document:
@@ -44,7 +47,11 @@ package final class ServiceHandler: RequestHandler {
     case .refused(let error): response = problem(error, exchange)
     case .options(let methods): response = options(request, methods, exchange)
     }
-    identity.append(for: request, to: &response.fields)
+    if let name {
+      response.fields.append(.requestID, name.span)
+    } else {
+      identity.append(for: request, to: &response.fields)
+    }
     crossOrigin?.append(for: request, to: &response.fields)
     return response
   }
@@ -58,7 +65,9 @@ package final class ServiceHandler: RequestHandler {
 
   // MARK: POST /transactions
 
-  private func transaction(_ request: Request, _ exchange: Exchange) async -> Response {
+  private func transaction(
+    _ request: Request, _ exchange: Exchange, name: [UInt8]? = nil
+  ) async -> Response {
     guard MediaType.isJSON(request.field("content-type")) else {
       let type = request.fieldText("content-type")
       return problem(.unsupportedMediaType(mediaType: type), exchange)
@@ -74,7 +83,7 @@ package final class ServiceHandler: RequestHandler {
     do {
       let answer = try await executor.execute(
         request, key: key, into: Swift.exchange(&response.body, with: []),
-        interruption: interruption)
+        interruption: interruption, name: name)
       response.body = answer.body
       response.fields.append(answer.timing)
       if answer.isReplay { response.fields.append(.idempotencyReplayed, "true") }

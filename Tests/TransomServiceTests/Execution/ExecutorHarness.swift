@@ -1,3 +1,4 @@
+import Logging
 import Synchronization
 import TestSupport
 import TransomEventLoop
@@ -8,6 +9,7 @@ import TransomService
 struct ExecutorHarness: Sendable {
   let pool: DatabasePool
   let group: EventLoopGroup
+  let outbox: Outbox?
   private let executors: [TransactionExecutor]
 
   struct Configuration {
@@ -25,6 +27,9 @@ struct ExecutorHarness: Sendable {
     var preparesStatements = true
     /// What is known of the schema `transom`.
     var schema: SchemaInstallation?
+    /// Whether events can be emitted: the schema is installed then.
+    var hasOutbox = false
+    var allowsAddresses = false
 
     /// No test shall fail because the machine is busy.
     init() {
@@ -41,10 +46,20 @@ struct ExecutorHarness: Sendable {
     poolConfiguration.size = configuration.connections
     let pool = try DatabasePool(connection, poolConfiguration, on: group)
     self.pool = pool
+    let outbox =
+      configuration.hasOutbox
+      ? Outbox(
+        in: try Database(
+          "default", DatabaseConfiguration(url: conninfo), on: EventLoopGroup(of: [group.loops[0]]),
+          logger: Logger(label: "test")),
+        migrates: true, allowsAddresses: configuration.allowsAddresses)
+      : nil
+    self.outbox = outbox
     executors = group.loops.enumerated().map {
       TransactionExecutor(
         on: $1, index: $0, databases: ["default": pool],
-        schemas: configuration.schema.map { ["default": $0] } ?? [:], configuration.limits)
+        schemas: configuration.schema.map { ["default": $0] } ?? [:], configuration.limits,
+        outbox: outbox)
     }
   }
 
@@ -67,6 +82,16 @@ struct ExecutorHarness: Sendable {
     try await withTaskExecutorPreference(group.loops[loop]) {
       try await executors[loop].execute(request, key: key, into: [], interruption: interruption)
     }
+  }
+
+  /// A document, decoded by the rules of this service.
+  func decode(_ document: String) throws -> TransactionRequest {
+    var reader = JSONReader()
+    return try RequestDecoder.decode(
+      Array(document.utf8).span, with: &reader,
+      hooks: outbox == nil
+        ? .none
+        : HookRules(databases: ["default"], allowsAddresses: outbox?.allowsAddresses == true))
   }
 
   /// Executes a document, and returns the answer.
@@ -99,6 +124,7 @@ struct ExecutorHarness: Sendable {
   }
 
   func shutdown() async {
+    await outbox?.shutdown()
     await pool.shutdown()
     await group.shutdown()
   }
@@ -127,6 +153,7 @@ func withExecutor(
   let harness = try ExecutorHarness(
     configuration, conninfo: configuration.connectionString ?? database.connectionString)
   do {
+    await harness.outbox?.findSchema()
     try await body(harness)
   } catch {
     await harness.shutdown()

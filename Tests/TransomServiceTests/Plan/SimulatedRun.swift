@@ -95,6 +95,7 @@ struct SimulatedRun {
     switch effect {
     case .none, .claimed, .identified: break
     case .result(let statement): append(.statement(number(of: statement) ?? -1))
+    case .emitted: mistakes.append("an event, though there is none")
     case .run: mistakes.append("a run of a batch, though there is none")
     case .groupBegan: frames.append([])
     case .groupReleased: append(.released(frames.popLast() ?? []))

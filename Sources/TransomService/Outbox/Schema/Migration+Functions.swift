@@ -86,6 +86,23 @@ extension Migration {
       return transom.store(event, data, null);
     end $$
     """#,
+    // The built-in event of every commit.
+    #"""
+    create function transom.committed(database text, request_id text, statements int) returns text
+    language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+    begin
+      if not pg_has_role(session_user, current_user, 'member') then
+        raise exception 'permission denied for function committed'
+          using errcode = 'insufficient_privilege';
+      end if;
+      return transom.store(
+        'transaction.committed',
+        jsonb_build_object(
+          'transaction_id', pg_current_xact_id()::text, 'database', database,
+          'request_id', request_id, 'statements', statements),
+        null);
+    end $$
+    """#,
     // To one address, whether a webhook is registered there or not.
     #"""
     create function transom.on_commit_to(url text, event text, data jsonb) returns text
@@ -110,6 +127,7 @@ extension Migration {
     // Whoever connects as the service may call them, whatever role is set; nobody else gets past their check.
     "grant usage on schema transom to public",
     "grant execute on function transom.on_commit(text, jsonb) to public",
+    "grant execute on function transom.committed(text, text, int) to public",
     "grant execute on function transom.on_commit_to(text, text, jsonb) to public",
   ]
 

@@ -1,0 +1,251 @@
+internal import FoundationEssentials
+internal import Logging
+internal import TransomEventLoop
+internal import TransomPostgres
+internal import TransomWebhooks
+
+/// Delivers what is in the outbox: claims, sends, records.
+///
+/// Any number of dispatchers share the work. One that dies leaves leases behind, which end; then others take over, and
+/// a receiver may get such a message twice.
+///
+/// Each turn is one round trip to the database: it records what has ended, and claims what there is room for.
+actor Dispatcher: EventLoopActor {
+  nonisolated let loop: EventLoop
+  nonisolated var unownedExecutor: UnownedSerialExecutor { loop.executor }
+
+  private let outbox: Outbox
+  private let configuration: WebhookConfiguration
+  private let logger: Logger
+  private let signal: LoopSignal
+  private let metrics = DeliveryMetrics()
+  /// Who claims: different for each process.
+  private let owner = Int.random(in: 1...Int.max)
+  private var lanes: DeliveryLanes
+  private var records: [AttemptRecord] = []
+  private var isStopping = false
+  /// Whether the database could not be worked on in the last turn.
+  private var isFailing = false
+  private var stopped: [CheckedContinuation<Void, Never>] = []
+  private var hasEnded = false
+  private var nextSweep: MonotonicInstant
+  private var nextPoll: MonotonicInstant
+  private var client: WebhookClient?
+
+  private static let sweepInterval = Duration.seconds(60)
+  /// How much longer than an attempt may take a claim holds.
+  private static let leaseMargin = Duration.seconds(10)
+  /// How much is claimed in one turn.
+  private static let claimLimit = 256
+
+  /// On the loop only.
+  init(
+    of outbox: Outbox, on loop: EventLoop, _ configuration: WebhookConfiguration, logger: Logger
+  ) {
+    self.outbox = outbox
+    self.loop = loop
+    self.configuration = configuration
+    self.logger = logger
+    signal = LoopSignal(on: loop)
+    lanes = DeliveryLanes(
+      maximum: configuration.concurrency, forEach: configuration.concurrencyForEach)
+    nextSweep = .now + Self.sweepInterval
+    nextPoll = .now
+  }
+
+  /// Delivers until `stop`, then finishes what is on its way.
+  func run() async {
+    if let client = makeClient() { await deliver(with: client) }
+    hasEnded = true
+    for waiter in Swift.exchange(&stopped, with: []) { waiter.resume() }
+  }
+
+  private func makeClient() -> WebhookClient? {
+    do {
+      let policy = AddressPolicy(allowedNetworks: configuration.allowedNetworks)
+      client = try WebhookClient(on: loop, policy)
+    } catch {
+      logger.error("webhooks cannot be delivered", metadata: ["reason": "\(error)"])
+    }
+    return client
+  }
+
+  private func deliver(with client: WebhookClient) async {
+    let signal = signal
+    outbox.onCommit { signal.set() }
+    // Each attempt has an end, its timeout or `close`, and all of them are waited for.
+    let transfers = Task(executorPreference: loop) { await client.run() }
+    while !isStopping || lanes.count > 0 || !records.isEmpty {
+      let claimed = await turn()
+      for delivery in claimed {
+        Task(executorPreference: loop) { await self.attempt(delivery, client) }
+      }
+      if !isStopping { await keepHouse() }
+      if claimed.count < Self.claimLimit, records.isEmpty || isFailing {
+        await signal.wait(for: configuration.pollInterval)
+      }
+    }
+    outbox.onCommit(nil)
+    client.close()
+    await transfers.value
+  }
+
+  /// Claims nothing more, gives what is on its way a while, and hands the rest back. Returns when all is recorded.
+  func stop(within limit: Duration) async {
+    isStopping = true
+    signal.set()
+    guard !hasEnded else { return }
+    let timer = loop.schedule(at: loop.now + limit) { [weak self] in
+      self?.onLoop { $0.client?.close() }
+    }
+    await withCheckedContinuation { stopped.append($0) }
+    loop.cancel(timer)
+  }
+
+  // MARK: A turn
+
+  /// Records what has ended, and returns what it has claimed.
+  private func turn() async -> [Delivery] {
+    let ended = records
+    records = []
+    do {
+      let claimed = try await exchange(ended)
+      for delivery in claimed { lanes.began(delivery.id.webhook) }
+      isFailing = false
+      return claimed
+    } catch {
+      // Nothing is lost: what was not recorded is recorded later, or sent again when its lease is over.
+      records = ended + records
+      logger.warning("the outbox cannot be worked on", metadata: ["reason": "\(error)"])
+      if isStopping, lanes.count == 0 { records = [] }
+      isFailing = true
+      return []
+    }
+  }
+
+  /// One round trip: records, and claims what there is room for.
+  private func exchange(_ ended: [AttemptRecord]) async throws -> [Delivery] {
+    var statements: [Statement] = []
+    if !ended.isEmpty {
+      statements = Outbox.record(ended, owner: owner, disableAfter: configuration.disableAfter)
+    }
+    let room = isStopping ? 0 : min(lanes.room, Self.claimLimit)
+    if room > 0 { statements.append(claim(room)) }
+    guard !statements.isEmpty else { return [] }
+    let results = try await outbox.database.pipeline(statements)
+    guard room > 0, let last = results.last else { return [] }
+    return try Outbox.deliveries(last)
+  }
+
+  private func claim(_ room: Int) -> Statement {
+    Outbox.claim(
+      Outbox.ClaimLimits(
+        room: room, roomForUnknown: lanes.roomForUnknown, rooms: lanes.rooms, owner: owner,
+        lease: configuration.timeout + Self.leaseMargin))
+  }
+
+  /// What is to be done now and then.
+  private func keepHouse() async {
+    do {
+      try await lookAround()
+    } catch {
+      logger.debug("the outbox cannot be looked at", metadata: ["reason": "\(error)"])
+    }
+  }
+
+  private func lookAround() async throws {
+    let now = loop.now
+    if now >= nextPoll {
+      nextPoll = now + configuration.pollInterval
+      try await outbox.refresh()
+      let backlog = try await outbox.backlog()
+      metrics.backlog(backlog.count, age: .milliseconds(backlog.age))
+    }
+    if now >= nextSweep {
+      let hasMore = try await outbox.sweep(olderThan: configuration.retention)
+      nextSweep = loop.now + (hasMore ? configuration.pollInterval : Self.sweepInterval)
+    }
+  }
+
+  // MARK: An attempt
+
+  private func attempt(_ delivery: Delivery, _ client: WebhookClient) async {
+    switch message(delivery) {
+    case .success(let request): ended(delivery, await client.send(request))
+    case .failure(let error): ended(delivery, WebhookAnswer(failure: error.description))
+    }
+  }
+
+  private func message(_ delivery: Delivery) -> Result<WebhookRequest, Unsendable> {
+    do throws(WebhookURL.Flaw) {
+      let url = try WebhookURL(delivery.url)
+      return request(delivery, url)
+    } catch {
+      return .failure(Unsendable(description: error.description))
+    }
+  }
+
+  private struct Unsendable: Error, CustomStringConvertible {
+    var description: String
+  }
+
+  private func request(
+    _ delivery: Delivery, _ url: WebhookURL
+  ) -> Result<WebhookRequest, Unsendable> {
+    let secrets = delivery.secrets.compactMap(configuration.seal.open)
+    guard secrets.count == delivery.secrets.count else {
+      return .failure(
+        Unsendable(description: "the webhook's secret cannot be opened: its key is missing"))
+    }
+    let timestamp = Int(Date().timeIntervalSince1970)
+    var headers = [
+      (name: "Content-Type", value: "application/json"),
+      (name: "webhook-id", value: delivery.messageID),
+      (name: "webhook-timestamp", value: String(timestamp)),
+    ]
+    if !secrets.isEmpty {
+      let signature = Signature.header(
+        id: delivery.messageID, timestamp: timestamp, body: delivery.body, secrets: secrets)
+      headers.append((name: "webhook-signature", value: signature))
+    }
+    return .success(
+      WebhookRequest(
+        url: url, headers: headers, body: delivery.body, timeout: configuration.timeout))
+  }
+
+  private func ended(_ delivery: Delivery, _ answer: WebhookAnswer) {
+    var record = AttemptRecord(id: delivery.id, verdict: nil, attempt: Self.json(answer))
+    let wasCutOff = isStopping && answer.status == nil && client?.isClosed == true
+    if !wasCutOff {
+      let now = Int(Date().timeIntervalSince1970)
+      record.verdict = AttemptVerdict(
+        status: answer.status,
+        retryAfter: answer.retryAfter.flatMap { RetryAfter.parse($0, now: now) },
+        failures: delivery.failures, schedule: configuration.schedule,
+        jitter: .random(in: 0...1))
+    }
+    lanes.ended(
+      delivery.id.webhook, succeeded: wasCutOff ? nil : record.verdict == .delivered)
+    metrics.attempt(record.verdict, answer.duration)
+    records.append(record)
+    signal.set()
+  }
+
+  private static func json(_ answer: WebhookAnswer) -> String {
+    var writer = JSONWriter()
+    writer.raw(#"{"status":"#)
+    if let status = answer.status { writer.integer(status) } else { writer.null() }
+    writer.raw(#","duration_ms":"#)
+    writer.integer(answer.duration.milliseconds)
+    if let failure = answer.failure {
+      writer.raw(#","failure":"#)
+      writer.string(failure)
+    }
+    writer.raw(#","answer":"#)
+    // PostgreSQL's JSON cannot hold U+0000.
+    let excerpt = answer.excerpt.map { $0 == 0 ? 0x20 : $0 }
+    writer.string(excerpt.span)
+    writer.byte(JSONWriter.closeBrace)
+    return String(decoding: writer.bytes, as: UTF8.self)
+  }
+}

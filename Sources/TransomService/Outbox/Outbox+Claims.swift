@@ -1,0 +1,211 @@
+internal import TransomPostgres
+internal import TransomWebhooks
+
+// What a dispatcher asks of the tables.
+extension Outbox {
+  /// What may be claimed.
+  struct ClaimLimits {
+    var room: Int
+    var roomForUnknown: Int
+    var rooms: [(webhook: Int, room: Int)]
+    /// Who claims, and for how long nobody else may.
+    var owner: Int
+    var lease: Duration
+  }
+
+  /// The webhooks that have something pending are found by jumping from one to the next in the index, so that the time
+  /// depends on their number, not on that of the deliveries. Of an ordered webhook only the first one is taken.
+  ///
+  /// A claim is a lease: when it is over, another dispatcher may claim the delivery, as its owner must be dead.
+  private static let claimSQL = """
+    with recursive pending (id) as (
+      (select webhook_id from transom.deliveries where status = 'pending' order by webhook_id limit 1)
+      union all
+      select (
+        select d.webhook_id from transom.deliveries d
+        where d.status = 'pending' and d.webhook_id > p.id order by d.webhook_id limit 1)
+      from pending p where p.id is not null
+    ), wanted as (
+      select w.id, coalesce(r.room, $3::int) as room
+      from pending p join transom.webhooks w on w.id = p.id
+      left join unnest($1::bigint[], $2::int[]) as r (id, room) on r.id = p.id
+      where w.disabled_at is null and coalesce(r.room, $3::int) > 0
+      order by random()
+    ), chosen as (
+      select d.event_seq, d.webhook_id from wanted cross join lateral (
+        select d.event_seq, d.webhook_id from transom.deliveries d
+        where d.webhook_id = wanted.id and d.status = 'pending' and not d.is_ordered
+          and d.due_at <= now() and (d.leased_until is null or d.leased_until < now())
+        order by d.due_at limit wanted.room for update skip locked
+      ) d
+      union all
+      select d.event_seq, d.webhook_id from wanted cross join lateral (
+        select d.event_seq, d.webhook_id from transom.deliveries d
+        where d.webhook_id = wanted.id and d.status = 'pending' and d.is_ordered
+          and d.event_seq = (
+            select f.event_seq from transom.deliveries f
+            where f.webhook_id = wanted.id and f.status = 'pending' and f.is_ordered
+            order by f.event_seq limit 1)
+          and d.due_at <= now() and (d.leased_until is null or d.leased_until < now())
+        for update skip locked
+      ) d
+      limit $4
+    )
+    update transom.deliveries d
+    set leased_by = $5, leased_until = now() + $6 * interval '1 ms'
+    from chosen c
+    join transom.events e on e.seq = c.event_seq
+    join transom.webhooks w on w.id = c.webhook_id
+    where d.event_seq = c.event_seq and d.webhook_id = c.webhook_id
+    returning d.event_seq, d.webhook_id, d.failures, e.id, e.event,
+      to_char(e.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), e.data::text, w.url,
+      w.secret, case when w.previous_secret_expires_at > now() then w.previous_secret end
+    """
+
+  static func claim(_ limits: ClaimLimits) -> Statement {
+    Statement(
+      sql: claimSQL,
+      parameters: [
+        limits.rooms.map(\.webhook), limits.rooms.map(\.room), limits.roomForUnknown, limits.room,
+        limits.owner, limits.lease.milliseconds,
+      ])
+  }
+
+  static func deliveries(_ result: QueryResult) throws -> [Delivery] {
+    try result.map { row in
+      let secrets: [[UInt8]?] = [
+        row[8].isNull ? nil : try [UInt8](decoding: row[8]),
+        row[9].isNull ? nil : try [UInt8](decoding: row[9]),
+      ]
+      return Delivery(
+        id: .init(event: try Int(decoding: row[0]), webhook: try Int(decoding: row[1])),
+        failures: try Int(decoding: row[2]), messageID: try String(decoding: row[3]),
+        url: try String(decoding: row[7]), secrets: secrets.compactMap(\.self),
+        body: Delivery.body(
+          type: try String(decoding: row[4]), timestamp: try String(decoding: row[5]),
+          data: try String(decoding: row[6])))
+    }
+  }
+
+  private static let recordSQL = """
+    update transom.deliveries d set
+      status = r.status,
+      failures = d.failures + r.failed,
+      due_at = clock_timestamp() + r.pause * interval '1 ms',
+      leased_by = null, leased_until = null,
+      attempts = case when r.attempt is null then d.attempts
+        else d.attempts[greatest(1, cardinality(d.attempts) - 48):] || (r.attempt || jsonb_build_object(
+          'ended_at', to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))
+        end,
+      finished_at = case when r.status <> 'pending' then clock_timestamp() end
+    from unnest($1::bigint[], $2::bigint[], $3::text[], $4::int[], $5::bigint[], $6::jsonb[])
+      as r (event_seq, webhook_id, status, failed, pause, attempt)
+    where d.event_seq = r.event_seq and d.webhook_id = r.webhook_id and d.status = 'pending'
+      and (d.leased_by = $7 or r.status = 'delivered')
+    """
+
+  /// What records attempts, and what they say about their webhooks.
+  ///
+  /// An attempt whose lease is over is not recorded, as another one is under way, unless it succeeded.
+  static func record(
+    _ records: [AttemptRecord], owner: Int, disableAfter: Duration
+  ) -> [Statement] {
+    var (statuses, failed, pauses): ([String], [Int], [Int]) = ([], [], [])
+    var (succeeding, failing, gone): (Set<Int>, Set<Int>, Set<Int>) = ([], [], [])
+    for record in records {
+      var (status, failures, pause) = ("pending", 1, 0)
+      switch record.verdict {
+      case .delivered:
+        (status, failures) = ("delivered", 0)
+        succeeding.insert(record.id.webhook)
+      case .retry(let after):
+        pause = after.milliseconds
+        failing.insert(record.id.webhook)
+      case .dead:
+        status = "dead"
+        failing.insert(record.id.webhook)
+      case .gone:
+        status = "dead"
+        gone.insert(record.id.webhook)
+      case nil: failures = 0
+      }
+      statuses.append(status)
+      failed.append(failures)
+      pauses.append(pause)
+    }
+    let attempts = records.map { $0.verdict == nil ? nil : $0.attempt }
+    var statements = [
+      Statement(
+        sql: recordSQL,
+        parameters: [
+          records.map(\.id.event), records.map(\.id.webhook), statuses, failed, pauses, attempts,
+          owner,
+        ])
+    ]
+    if !failing.isEmpty {
+      statements.append(
+        "update transom.webhooks set failing_since = now() where id = any (\(failing.sorted())) and failing_since is null"
+      )
+      statements.append(
+        """
+        update transom.webhooks set disabled_at = now(), disabled_reason = 'no delivery succeeded for too long'
+        where id = any (\(failing.sorted())) and disabled_at is null and not is_ad_hoc
+          and failing_since < now() - \(disableAfter.milliseconds) * interval '1 ms'
+        """)
+    }
+    if !succeeding.isEmpty {
+      statements.append(
+        "update transom.webhooks set failing_since = null where id = any (\(succeeding.sorted())) and failing_since is not null"
+      )
+    }
+    if !gone.isEmpty {
+      statements.append(
+        """
+        update transom.webhooks set disabled_at = now(), disabled_reason = 'the receiver answered 410 Gone'
+        where id = any (\(gone.sorted())) and disabled_at is null and not is_ad_hoc
+        """)
+    }
+    return statements
+  }
+
+  /// Deletes a batch of what is older than `age`: deliveries that are done, and events that have none any more; true
+  /// if there may be more.
+  func sweep(olderThan age: Duration) async throws -> Bool {
+    let milliseconds = age.milliseconds
+    let results = try await database.pipeline([
+      """
+      with old as (
+        select e.seq from (select seq, created_at from transom.events order by seq limit 500) e
+        where e.created_at < now() - \(milliseconds) * interval '1 ms'
+      )
+      delete from transom.deliveries d using old where d.event_seq = old.seq
+        and (d.status <> 'pending'
+          or not exists (select from transom.webhooks w where w.id = d.webhook_id))
+      """,
+      """
+      with old as (
+        select e.seq from (select seq, created_at from transom.events order by seq limit 500) e
+        where e.created_at < now() - \(milliseconds) * interval '1 ms'
+      )
+      delete from transom.events e using old where e.seq = old.seq
+        and not exists (select from transom.deliveries d where d.event_seq = e.seq)
+      """,
+      """
+      delete from transom.webhooks w where w.is_ad_hoc
+        and w.updated_at < now() - \(milliseconds) * interval '1 ms'
+        and not exists (select from transom.deliveries d where d.webhook_id = w.id)
+      """,
+    ])
+    return results[1].rowCount > 0
+  }
+
+  /// What is pending: how many, and for how many milliseconds the oldest is due.
+  func backlog() async throws -> (count: Int, age: Int) {
+    try await database.query(
+      """
+      select count(*), coalesce(extract(epoch from max(now() - due_at)) * 1000, 0)::bigint
+      from transom.deliveries where status = 'pending'
+      """
+    ).only((Int, Int).self)
+  }
+}

@@ -1,0 +1,42 @@
+/// The name of an event: words of letters, digits, `_` and `-`, joined by dots, such as `account.created`.
+///
+/// The SQL function `transom.emit` checks the same.
+package enum EventName {
+  /// What is wrong with a name, in words.
+  package enum Flaw: Error, Equatable, CustomStringConvertible {
+    case malformed
+    case reserved
+
+    package var description: String {
+      switch self {
+      case .malformed:
+        "must be words of letters, digits, _ and -, joined by dots, of at most \(maximumLength) characters"
+      case .reserved: "events that begin with transaction. or webhook. are Transom's own"
+      }
+    }
+  }
+
+  package static let maximumLength = 128
+
+  /// Checks a name that a client gives.
+  package static func check(_ name: String) throws(Flaw) {
+    guard name.utf8.count <= maximumLength, isWords(name.utf8[...]) else { throw .malformed }
+    if name.hasPrefix("transaction.") || name.hasPrefix("webhook.") { throw .reserved }
+  }
+
+  /// Whether a text is words joined by dots.
+  static func isWords(_ text: Substring.UTF8View) -> Bool {
+    text.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).allSatisfy {
+      !$0.isEmpty && $0.allSatisfy(isWordByte)
+    }
+  }
+
+  private static func isWordByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
+      true
+    default: false
+    }
+  }
+}

@@ -1,0 +1,34 @@
+/// Which events a webhook takes: `*` all, `account.*` those that begin with `account.`, `account.created` that one.
+///
+/// The SQL function `transom.store` finds webhooks by the same rule.
+package struct EventPattern: Hashable, Sendable {
+  package let text: String
+
+  package static let maximumLength = 128
+
+  /// Takes a pattern; nil if it is none.
+  package init?(_ text: String) {
+    guard text.utf8.count <= Self.maximumLength else { return nil }
+    let words = text.split(separator: ".", omittingEmptySubsequences: false)
+    for (index, word) in words.enumerated() {
+      if word == "*", index == words.count - 1 { continue }
+      guard !word.isEmpty, word.utf8.allSatisfy(Self.isWordByte) else { return nil }
+    }
+    self.text = text
+  }
+
+  package func takes(_ event: String) -> Bool {
+    guard text.last == "*" else { return text == event }
+    let prefix = text.dropLast()
+    return event.hasPrefix(prefix) && event.utf8.count > prefix.utf8.count
+  }
+
+  private static func isWordByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
+      true
+    default: false
+    }
+  }
+}
