@@ -7,16 +7,16 @@ internal import TransomPostgres
 /// type that is not built in is written once it is certain that what is known of the type holds in this transaction:
 ///
 /// 1. The connection remembers which statements returned such types. When one of them is sent again, the pipeline's last
-///    command asks for the types' stamps (`CatalogueType.check`): no round trip more, and if they are as they were, what
+///    command but the end asks for the types' stamps (`CatalogueType.check`): no round trip more, and if they are as they were, what
 ///    is known is true.
 /// 2. Otherwise, such as the first time, the types are looked up when the pipeline has been answered: in the
 ///    transaction as long as it is open, else behind it. That is one round trip more.
 /// 3. A plan that makes or changes types is cut so that each result is written before they can change again or vanish
 ///    (`TransactionPlan`).
 ///
-/// Asking last in the pipeline, behind COMMIT where there is one, means that the catalogue is not read by the snapshot of
-/// a transaction that began earlier than the types. It also means that a transaction that another one overtakes with a
-/// change of a type, just between a result and the question, is answered as if it had run a moment later.
+/// The question comes before the transaction's id, so that what is known to be stored has a whole answer; but behind COMMIT
+/// where all statements share one snapshot, which may be older than the types. A transaction that another one overtakes
+/// with a change of a type, just between a result and the question, is answered as if it had run a moment later.
 ///
 /// A statement with built-in types alone, nearly every one, has nothing to do with any of this.
 struct CatalogueQuestions {

@@ -6,7 +6,9 @@ extension TransactionRun {
     _ result: consuming PGResultHandle, _ writer: inout ResultWriter,
     on connection: isolated PostgresConnection
   ) {
-    guard unanswered > 0 else { return answered(result, &writer, on: connection) }
+    if let question = nextQuestion() {
+      return answered(question, result, &writer, on: connection)
+    }
     unanswered -= 1
     let effect = machine.succeeded(tagIsCommit: result.isCommit, rowCount: result.affectedRows)
     if effect == .identified { return identify(result) }
@@ -25,11 +27,9 @@ extension TransactionRun {
   }
 
   mutating func failed(_ error: ServerError) {
-    if unanswered > 0 {
-      unanswered -= 1
-      return machine.failed(error)
-    }
-    if case .description(let statement) = questions.next() {
+    let question = nextQuestion()
+    if question == nil, unanswered > 0 { unanswered -= 1 }
+    if case .description(let statement) = question {
       parameters.described(statement, [])
       // An implicit transaction has not begun: what is wrong with the statement is said again when that runs.
       if plan.isImplicit { return }
@@ -38,18 +38,23 @@ extension TransactionRun {
   }
 
   mutating func skipped() {
-    if unanswered > 0 {
+    guard let question = nextQuestion() else {
       unanswered -= 1
       return machine.skipped()
     }
-    if case .description(let statement) = questions.next() { parameters.described(statement, []) }
+    if case .description(let statement) = question { parameters.described(statement, []) }
+  }
+
+  /// The question that is answered now; nil if it is a command of the plan, or the sync.
+  private mutating func nextQuestion() -> CatalogueQuestions.Question? {
+    unanswered > unansweredBehind ? nil : questions.next()
   }
 
   private mutating func answered(
-    _ result: consuming PGResultHandle, _ writer: inout ResultWriter,
-    on connection: isolated PostgresConnection
+    _ question: CatalogueQuestions.Question, _ result: consuming PGResultHandle,
+    _ writer: inout ResultWriter, on connection: isolated PostgresConnection
   ) {
-    switch questions.next() {
+    switch question {
     case .description(let statement):
       let types = result.parameterTypes
       connection.note(parameterTypes: types, of: plan.statements[statement].sql)
@@ -62,7 +67,6 @@ extension TransactionRun {
       if questions.types.hold(for: types, by: result), pending.types.isSubset(of: types) {
         writePending(&writer)
       }
-    case nil: break
     }
   }
 

@@ -26,9 +26,10 @@ extension TransactionRun {
       try connection.enqueueUnnamed("ROLLBACK")
       unanswered += 1
     }
+    unansweredBehind = 0
     try enqueue(machine.pipeline.steps, writer, on: connection)
     for question in open { try questions.ask(question, plan, on: connection) }
-    if pipeline != .rollback {
+    if pipeline != .rollback, unansweredBehind == 0 {
       try questions.askForResults(pending.types, plan, on: connection)
     }
     try connection.sync()
@@ -42,6 +43,12 @@ extension TransactionRun {
     for index in steps {
       let step = plan.steps[index]
       if plan.isImplicit, step == .end { continue }
+      // Once the transaction's id is known, so is all that its answer takes: a lost COMMIT that was carried out after all
+      // is answered with the results. But a snapshot may be older than the types.
+      if step == .identify, !plan.keepsSnapshot {
+        try questions.askForResults(pending.types, plan, on: connection)
+        unansweredBehind = steps.upperBound - index - (plan.isImplicit ? 1 : 0)
+      }
       unanswered += 1
       if step.isTransactionControl {
         try connection.enqueueUnnamed(plan.sql(of: step))

@@ -46,6 +46,8 @@ struct TransactionRun: ~Copyable {
   var hasClaimed = false
   /// How many of the plan's commands have not been answered; what else is answered are the questions behind them.
   var unanswered = 0
+  /// How many of them stand behind the questions.
+  var unansweredBehind = 0
   var questions: CatalogueQuestions
   var parameters: StatementParameters
   /// Those of the hooks that the pipeline begins with.

@@ -104,6 +104,8 @@ package final class TransactionPlan: Sendable {
   package let arrays: [Int]
   package let isDryRun: Bool
   package let isReadOnly: Bool
+  /// Whether all statements see what the first one saw, the catalogue that a statement can ask included.
+  package let keepsSnapshot: Bool
   /// Whether neither BEGIN nor COMMIT is sent: the server runs all commands up to a sync in one transaction of its own,
   /// and commits it at the sync (PostgreSQL manual, 55.2.3 "Extended Query"). That saves two commands of every
   /// transaction that only reads and changes rows.
@@ -124,6 +126,7 @@ package final class TransactionPlan: Sendable {
     isIdempotent = key != nil
     isDryRun = request.dryRun
     isReadOnly = request.readOnly
+    keepsSnapshot = request.isolation == .repeatableRead || request.isolation == .serializable
     isImplicit = key == nil && request.mayRunImplicitly
     beginSQL = isImplicit ? "" : Self.beginSQL(request)
     settingNames = request.settings.map(\.name)
