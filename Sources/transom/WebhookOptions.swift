@@ -9,10 +9,12 @@ struct WebhookOptions: ParsableArguments {
   )
   var webhooksAllowNetworks: [String] = []
 
-  @Option(help: "Whether an on_commit hook may have a url of its own: true or false (default false).")
+  @Option(
+    help: "Whether an on_commit hook may have a url of its own: true or false (default false).")
   var webhooksAllowURLs: Bool?
 
-  @Option(help: "A pause in seconds before the next attempt; repeated for each (default 5, 300, …).")
+  @Option(
+    help: "A pause in seconds before the next attempt; repeated for each (default 5, 300, …).")
   var webhooksRetrySchedule: [String] = []
 
   @Option(help: "Milliseconds for one attempt (default 15000).")

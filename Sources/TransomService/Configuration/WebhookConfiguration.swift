@@ -56,7 +56,8 @@ extension WebhookConfiguration {
   package mutating func sealSecrets(with texts: [String]) throws(Flaw) {
     let keys = texts.compactMap { Base64.decode($0) }
     guard keys.count == texts.count, let seal = SecretSeal(keys: keys) else {
-      throw Flaw(description: "a key is 32 bytes in Base64, as \"openssl rand -base64 32\" makes it")
+      throw Flaw(
+        description: "a key is 32 bytes in Base64, as \"openssl rand -base64 32\" makes it")
     }
     self.seal = seal
   }

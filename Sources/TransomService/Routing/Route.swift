@@ -22,7 +22,8 @@ enum Route {
       let isServer = request.method == .options && request.hasPath("*")
       self =
         isServer
-        ? .options(methods: "GET, HEAD, OPTIONS, POST, PATCH, DELETE") : .refused(.notFound(path: request.path))
+        ? .options(methods: "GET, HEAD, OPTIONS, POST, PATCH, DELETE")
+        : .refused(.notFound(path: request.path))
       return
     }
     let isAllowed =
