@@ -33,7 +33,8 @@ package struct QueryService: Sendable {
           schemas: outbox.map { ["default": $0.schema] } ?? [:], configuration.execution,
           outbox: outbox),
         loopIndex: index, readiness: readiness, draining: draining,
-        crossOrigin: configuration.crossOrigin)
+        crossOrigin: configuration.crossOrigin,
+        webhooks: outbox.map { WebhookResource(outbox: $0, seal: configuration.webhooks.seal) })
     }
     let server = HTTPServer(
       handler: LoopHandlers(handlers: handlers, loops: group), loops: group,

@@ -39,3 +39,9 @@ package struct SecretSeal: Sendable {
     }
   }
 }
+
+extension SecretSeal: CustomStringConvertible, CustomReflectable {
+  /// Without the keys: configurations are logged.
+  package var description: String { keys.isEmpty ? "none" : "\(keys.count) keys" }
+  package var customMirror: Mirror { Mirror(self, children: []) }
+}

@@ -16,7 +16,7 @@ struct Serve: AsyncParsableCommand {
 
       Each flag is an environment variable, too: --limits-body is TRANSOM_LIMITS_BODY, and a flag that can be \
       repeated is a list with commas; TRANSOM_MIGRATE=false is --no-migrate. The flag wins. Variables without a \
-      flag: DATABASE_URL, TRANSOM_POOL_WAIT_MS, TRANSOM_PREPARED_STATEMENTS. With systemd's socket activation (LISTEN_FDS, LISTEN_PID) those sockets are \
+      flag: DATABASE_URL, TRANSOM_POOL_WAIT_MS, TRANSOM_PREPARED_STATEMENTS, TRANSOM_WEBHOOKS_SECRET_KEYS. With systemd's socket activation (LISTEN_FDS, LISTEN_PID) those sockets are \
       served in place of the default address.
       """)
 
@@ -49,6 +49,9 @@ struct Serve: AsyncParsableCommand {
 
   @OptionGroup(title: "HTTP")
   var server: ServerOptions
+
+  @OptionGroup(title: "Webhooks")
+  var webhooks: WebhookOptions
 
   func run() async throws {
     let settings = Settings()
@@ -119,6 +122,7 @@ struct Serve: AsyncParsableCommand {
     configuration.migrates = try !noMigrate && settings.flag("migrate") ?? true
     try readListeners(settings, &configuration)
     try server.read(settings, into: &configuration)
+    try webhooks.read(settings, into: &configuration)
     return configuration
   }
 

@@ -54,6 +54,15 @@ package struct Request: Sendable {
     return true
   }
 
+  /// Whether the path begins with `prefix`, byte by byte.
+  package func hasPath(prefix: String) -> Bool {
+    let expected = prefix.utf8.span
+    let actual = span(head.path)
+    guard actual.count >= expected.count else { return false }
+    for index in expected.indices where actual[index] != expected[index] { return false }
+    return true
+  }
+
   /// The decoded segments of the path; nil if one is not UTF-8 or holds a control character.
   ///
   /// The path is split first: an encoded slash never separates (RFC 3986, section 2.2).

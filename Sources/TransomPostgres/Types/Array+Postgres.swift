@@ -1,7 +1,8 @@
 extension Array: PostgresEncodable where Element: PostgresEncodable {
   /// Appends an array, or for bytes a `bytea`. Arrays of arrays are multidimensional: all must have the same size.
   public func encode(into text: inout ParameterText) {
-    if let bytes = self as? [UInt8] {
+    // An empty array can be cast to one of any type.
+    if Element.self == UInt8.self, let bytes = self as? [UInt8] {
       text.append(hex: bytes)
     } else {
       text.append(

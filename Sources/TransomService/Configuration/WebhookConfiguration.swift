@@ -23,3 +23,42 @@ package struct WebhookConfiguration: Sendable {
 
   package init() {}
 }
+
+extension WebhookConfiguration {
+  /// A setting that cannot be used, in words.
+  package struct Flaw: Error, CustomStringConvertible {
+    package let description: String
+  }
+
+  /// Takes networks as they are written.
+  package mutating func allowNetworks(_ texts: [String]) throws(Flaw) {
+    for text in texts {
+      guard let network = IPNetwork(text) else {
+        throw Flaw(description: "\"\(text)\" is no network, such as 10.0.0.0/8 or fd00::/8")
+      }
+      allowedNetworks.append(network)
+    }
+  }
+
+  /// Takes the pauses between attempts, in seconds.
+  package mutating func retry(after texts: [String]) throws(Flaw) {
+    var delays: [Duration] = []
+    for text in texts {
+      guard let seconds = Int(text), 0...2_592_000 ~= seconds else {
+        throw Flaw(description: "\"\(text)\" is no number of seconds from 0 to 2592000")
+      }
+      delays.append(.seconds(seconds))
+    }
+    schedule = RetrySchedule(delays)
+  }
+
+  /// Takes the keys that secrets are sealed with: the first one seals, all of them open.
+  package mutating func sealSecrets(with texts: [String]) throws(Flaw) {
+    let keys = texts.compactMap { Base64.decode($0) }
+    guard keys.count == texts.count, let seal = SecretSeal(keys: keys) else {
+      throw Flaw(
+        description: "a key is 32 bytes in Base64, as \"openssl rand -base64 32\" makes it")
+    }
+    self.seal = seal
+  }
+}

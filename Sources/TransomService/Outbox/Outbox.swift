@@ -60,7 +60,7 @@ package final class Outbox: Sendable {
       """
       select exists (
         select from transom.subscriptions s join transom.webhooks w on w.id = s.webhook_id
-        where s.pattern in ('*', 'transaction.*', 'transaction.committed')
+        where s.pattern in ('transaction.*', 'transaction.committed')
           and w.disabled_at is null)
       """
     ).only(Bool.self)

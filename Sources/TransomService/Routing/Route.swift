@@ -7,17 +7,23 @@ enum Route {
   case livez
   case readyz
   case document
+  case webhooks(WebhookRoute)
   /// There is no such path, its method is another, or its body is encoded.
   case refused(ServiceError)
   /// It asks what may be done at a path: these methods.
   case options(methods: String)
 
   init(_ request: Request) {
+    if let webhooks = Self.webhooks(request) {
+      self = webhooks
+      return
+    }
     guard let (route, methods) = Self.find(request) else {
       let isServer = request.method == .options && request.hasPath("*")
       self =
         isServer
-        ? .options(methods: "GET, HEAD, OPTIONS, POST") : .refused(.notFound(path: request.path))
+        ? .options(methods: "GET, HEAD, OPTIONS, POST, PATCH, DELETE")
+        : .refused(.notFound(path: request.path))
       return
     }
     let isAllowed =
@@ -33,6 +39,21 @@ enum Route {
       self = .refused(
         .methodNotAllowed(method: request.method.rawValue, allowed: methods.rawValue))
     }
+  }
+
+  /// What is asked of the webhooks; nil if the path is none of theirs.
+  private static func webhooks(_ request: Request) -> Route? {
+    // As few bytes as possible are looked at for all other paths.
+    guard request.hasPath(prefix: "/webhooks") || request.hasPath(prefix: "/deliveries") else {
+      return nil
+    }
+    guard let route = request.pathSegments.flatMap({ WebhookRoute($0) }) else { return nil }
+    if request.method == .options { return .options(methods: route.methods) }
+    guard route.allows(request.method) else {
+      return .refused(
+        .methodNotAllowed(method: request.method.rawValue, allowed: route.methods))
+    }
+    return encodingError(of: request).map { .refused($0) } ?? .webhooks(route)
   }
 
   /// What a path answers to, besides OPTIONS: the value of `Allow`.

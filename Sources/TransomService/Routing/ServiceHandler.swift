@@ -19,11 +19,13 @@ package final class ServiceHandler: RequestHandler {
   private let draining: Draining
   private let identity = RequestIdentity()
   private let crossOrigin: CrossOriginPolicy?
+  private let webhookResource: WebhookResource?
 
   init(
     executor: TransactionExecutor, loopIndex: Int, readiness: Readiness, draining: Draining,
-    crossOrigin: CrossOriginPolicy?
+    crossOrigin: CrossOriginPolicy?, webhooks: WebhookResource? = nil
   ) {
+    webhookResource = webhooks
     self.crossOrigin = crossOrigin
     self.executor = executor
     self.loopIndex = loopIndex
@@ -41,6 +43,7 @@ package final class ServiceHandler: RequestHandler {
       response = await transaction(request, exchange, name: name)
     case .livez: response = text("alive\n", exchange)
     case .readyz: response = await ready(exchange)
+    case .webhooks(let route): response = await webhooks(route, request, exchange)
     case .document:
       response = exchange.makeResponse(.ok, contentType: .yaml)
       response.body += PackageResources.openapi_yaml
@@ -105,6 +108,31 @@ package final class ServiceHandler: RequestHandler {
       return .failure(.invalidIdempotencyKey)
     }
     return .success(key)
+  }
+
+  // MARK: Webhooks
+
+  /// Everything that manages webhooks comes through here.
+  private func webhooks(
+    _ route: WebhookRoute, _ request: Request, _ exchange: Exchange
+  ) async -> Response {
+    guard let resource = webhookResource else {
+      return problem(.notFound(path: request.path), exchange)
+    }
+    if !request.body.isEmpty, !MediaType.isJSON(request.field("content-type")) {
+      let type = request.fieldText("content-type")
+      return problem(.unsupportedMediaType(mediaType: type), exchange)
+    }
+    do {
+      let (status, body) = try await resource.answer(to: request, route)
+      guard let body else { return exchange.makeResponse(.noContent) }
+      var response = exchange.makeResponse(
+        HTTPResponse.Status(integerLiteral: status), contentType: .json)
+      response.body += body.utf8
+      return response
+    } catch {
+      return problem(error, exchange)
+    }
   }
 
   // MARK: Health

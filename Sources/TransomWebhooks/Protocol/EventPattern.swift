@@ -1,6 +1,6 @@
-/// Which events a webhook takes: `*` all, `account.*` those that begin with `account.`, `account.created` that one.
+/// Which events a webhook takes: `*` all but Transom's own, `account.*` those that begin with `account.`, `account.created` that one.
 ///
-/// The SQL function `transom.store` finds webhooks by the same rule.
+/// It is the SQL function `transom.store` that finds the webhooks which take an event.
 package struct EventPattern: Hashable, Sendable {
   package let text: String
 
@@ -15,12 +15,6 @@ package struct EventPattern: Hashable, Sendable {
       guard !word.isEmpty, word.utf8.allSatisfy(Self.isWordByte) else { return nil }
     }
     self.text = text
-  }
-
-  package func takes(_ event: String) -> Bool {
-    guard text.last == "*" else { return text == event }
-    let prefix = text.dropLast()
-    return event.hasPrefix(prefix) && event.utf8.count > prefix.utf8.count
   }
 
   private static func isWordByte(_ byte: UInt8) -> Bool {

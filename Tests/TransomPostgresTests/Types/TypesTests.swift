@@ -36,6 +36,7 @@ struct TypesTests {
       try await check(["a,b", "", "NULL", "q\"\\"], "text[]")
       try await check([[1, 2], [3, 4]], "int[]")
       try await check([1, nil, 3], "int[]")
+      try await check([Int](), "int[]")
       try await check([[UInt8(1)], [2, 3]], "bytea[]")
       try await check(1..<5, "int4range")
       try await check(1...4, "int4range")

@@ -54,6 +54,15 @@ import Testing
     }
   }
 
+  @Test func `events of Transom's own are taken by name only`() async throws {
+    try await withSchema { db in
+      try await db.addWebhook("*")
+      let named = try await db.addWebhook("transaction.*")
+      try await db.query("select transom.committed('default', 'req', 1)")
+      #expect(try await db.query("select webhook_id from transom.deliveries") == [["\(named)"]])
+    }
+  }
+
   @Test func `what is rolled back, in whole or to a savepoint, emits nothing`() async throws {
     try await withSchema { db in
       try await db.addWebhook("*")

@@ -15,8 +15,9 @@ extension Migration {
         || lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0')
         || substr(replace(gen_random_uuid()::text, '-', ''), 13);
       takers bigint[] := array[target];
-      -- What takes the event: for a.b.c that is *, a.*, a.b.* and a.b.c.
-      patterns text[] := array['*', event_name];
+      -- What takes the event: for a.b.c that is *, a.*, a.b.* and a.b.c. Events of Transom's own are no part of *.
+      patterns text[] := case when event_name like 'transaction.%' then array[event_name]
+        else array['*', event_name] end;
       parts text[];
       prefix text := '';
     begin
