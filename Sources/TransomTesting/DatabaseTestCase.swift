@@ -1,7 +1,7 @@
 public import TransomPostgres
 public import XCTest
 
-/// For XCTest what ``Testing/Trait/database(prepare:)`` is for Swift Testing: each test of the class gets an empty
+/// For XCTest what ``DatabaseTrait/database(prepare:)`` is for Swift Testing: each test of the class gets an empty
 /// database of its own, as ``TestDatabases/databases``.
 ///
 ///     final class AccountTests: DatabaseTestCase {

@@ -1,8 +1,8 @@
 public import Testing
 public import TransomPostgres
 
-/// Gives each test of a suite, or one test, a database: see ``Testing/Trait/database(prepare:)``,
-/// ``Testing/Trait/rolledBack(prepare:)`` and ``Testing/Trait/truncated(prepare:)``.
+/// Gives each test of a suite, or one test, a database: see ``DatabaseTrait/database(prepare:)``,
+/// ``DatabaseTrait/rolledBack(prepare:)`` and ``DatabaseTrait/truncated(prepare:)``.
 public struct DatabaseTrait: SuiteTrait, TestTrait, TestScoping {
   enum Mode: Sendable {
     /// An empty database for each test.
@@ -64,7 +64,7 @@ extension Trait where Self == DatabaseTrait {
 
   /// Each test runs in a transaction that is rolled back at its end, on a database that the tests of the trait share
   /// and that is prepared once. An atomic block in it is a savepoint, and `onCommit` hooks do not run:
-  /// ``TransomPostgres/Database/captureOnCommitCallbacks(execute:_:)`` has them.
+  /// `captureOnCommitCallbacks(execute:)` has them.
   ///
   /// It is faster than ``database(prepare:)``. Tests that write the same unique key wait for one another.
   public static func rolledBack(

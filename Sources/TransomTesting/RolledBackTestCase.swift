@@ -2,7 +2,7 @@ internal import Synchronization
 internal import TransomPostgres
 internal import XCTest
 
-/// For XCTest what ``Testing/Trait/rolledBack(prepare:)`` is for Swift Testing: each test of the class runs in a
+/// For XCTest what ``DatabaseTrait/rolledBack(prepare:)`` is for Swift Testing: each test of the class runs in a
 /// transaction that is rolled back at its end, with its `setUp` and `tearDown`.
 ///
 /// XCTest runs those as tasks of their own, one after the other: each may use the database, but no two at the same time.

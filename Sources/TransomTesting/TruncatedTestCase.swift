@@ -2,7 +2,7 @@ internal import Synchronization
 internal import TransomPostgres
 internal import XCTest
 
-/// For XCTest what ``Testing/Trait/truncated(prepare:)`` is for Swift Testing: each test of the class gets a database
+/// For XCTest what ``DatabaseTrait/truncated(prepare:)`` is for Swift Testing: each test of the class gets a database
 /// whose tables are empty, in which it can commit.
 open class TruncatedTestCase: DatabaseTestCase {
   private static let reused = Mutex<[ObjectIdentifier: ReusedDatabases]>([:])
