@@ -1,5 +1,6 @@
-public import Testing
+internal import Testing
 public import TransomPostgres
+internal import XCTest
 
 extension Database {
   /// The `onCommit` hooks that the body registers, in order; if `execute`, they are run after it, as by a commit.
@@ -16,13 +17,19 @@ extension Database {
   ///
   /// BEGIN, COMMIT and savepoints are not counted. A pipeline and `executeMany` are one.
   public func expectQueries(
-    count: Int, sourceLocation: SourceLocation = #_sourceLocation, _ body: () async throws -> Void
+    count: Int, fileID: String = #fileID, filePath: StaticString = #filePath, line: UInt = #line,
+    column: Int = #column, _ body: () async throws -> Void
   ) async throws {
     let statements = try await countingStatements(body)
-    if statements.count != count {
-      Issue.record(
-        "\(statements.count) statements instead of \(count): \(statements.joined(separator: "; "))",
-        sourceLocation: sourceLocation)
+    guard statements.count != count else { return }
+    let text =
+      "\(statements.count) statements instead of \(count): \(statements.joined(separator: "; "))"
+    if TestDatabases.isXCTest {
+      XCTFail(text, file: filePath, line: line)
+    } else {
+      let location = SourceLocation(
+        fileID: fileID, filePath: "\(filePath)", line: Int(line), column: column)
+      Issue.record("\(text)", sourceLocation: location)
     }
   }
 }

@@ -1,14 +1,16 @@
 public import Testing
 public import TransomPostgres
 
-/// Gives each test of a suite, or one test, a database: see ``Testing/Trait/database(prepare:)`` and
-/// ``Testing/Trait/rolledBack(prepare:)``.
+/// Gives each test of a suite, or one test, a database: see ``DatabaseTrait/database(prepare:)``,
+/// ``DatabaseTrait/rolledBack(prepare:)`` and ``DatabaseTrait/truncated(prepare:)``.
 public struct DatabaseTrait: SuiteTrait, TestTrait, TestScoping {
   enum Mode: Sendable {
     /// An empty database for each test.
     case own
     /// One for all tests of the trait, each in a transaction that is rolled back.
     case rolledBack(SharedDatabase)
+    /// One for each test that runs at the same time, emptied after each.
+    case truncated(ReusedDatabases)
   }
 
   let mode: Mode
@@ -35,6 +37,10 @@ public struct DatabaseTrait: SuiteTrait, TestTrait, TestScoping {
       try await TestDatabases.$current.withValue(databases) {
         try await databases.default.withTestTransaction { try await function() }
       }
+    case .truncated(let reused):
+      try await reused.withDatabases(prepare) { databases in
+        try await TestDatabases.$current.withValue(databases) { try await function() }
+      }
     }
   }
 }
@@ -58,7 +64,7 @@ extension Trait where Self == DatabaseTrait {
 
   /// Each test runs in a transaction that is rolled back at its end, on a database that the tests of the trait share
   /// and that is prepared once. An atomic block in it is a savepoint, and `onCommit` hooks do not run:
-  /// ``TransomPostgres/Database/captureOnCommitCallbacks(execute:_:)`` has them.
+  /// `captureOnCommitCallbacks(execute:)` has them.
   ///
   /// It is faster than ``database(prepare:)``. Tests that write the same unique key wait for one another.
   public static func rolledBack(
@@ -66,46 +72,17 @@ extension Trait where Self == DatabaseTrait {
   ) -> DatabaseTrait {
     DatabaseTrait(mode: .rolledBack(SharedDatabase()), prepare: prepare)
   }
-}
 
-/// The databases of the test that runs.
-public enum TestDatabases {
-  @TaskLocal static var current: Databases?
-
-  /// The databases that the test's trait made: one, with the alias `default`.
+  /// Each test gets a database whose tables are empty: it can commit, and what it stored is removed afterwards, by
+  /// TRUNCATE, with all its connections. A database is prepared once for each test that runs at the same time, and no
+  /// two of them have the same one.
   ///
-  /// - Throws: `NoTestDatabase` outside of a test with such a trait.
-  public static var databases: Databases {
-    get throws {
-      guard let current else { throw NoTestDatabase() }
-      return current
-    }
-  }
-}
-
-/// The test has no trait that makes a database.
-public struct NoTestDatabase: Error, CustomStringConvertible {
-  /// What to do about it.
-  public var description: String {
-    "the test has no database: give it or its suite the trait .database or .rolledBack"
-  }
-}
-
-/// A database that several tests share, made by the first one.
-actor SharedDatabase {
-  private var made: Task<Databases, any Error>?
-
-  func databases(
-    _ prepare: @escaping @Sendable (Database) async throws -> Void
-  ) async throws -> Databases {
-    if let made { return try await made.value }
-    // No child of the test's task: it is nobody's connection that prepares it.
-    let task = Task.detached {
-      let databases = try await TestServer.makeDatabase().databases
-      try await prepare(databases.default)
-      return databases
-    }
-    made = task
-    return try await task.value
+  /// It is faster than ``database(prepare:)`` where preparing is expensive. Rows that `prepare` stores are removed, too:
+  /// a test begins with empty tables, and with sequences that begin at their start. What else a test leaves, such as a
+  /// table of its own, is found by those after it.
+  public static func truncated(
+    prepare: @escaping @Sendable (Database) async throws -> Void = { _ in }
+  ) -> DatabaseTrait {
+    DatabaseTrait(mode: .truncated(ReusedDatabases()), prepare: prepare)
   }
 }

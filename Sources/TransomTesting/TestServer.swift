@@ -30,18 +30,22 @@ enum TestServer {
   static func makeDatabase() async throws -> (databases: Databases, name: String) {
     let name = "test_\(number.add(1, ordering: .relaxed).newValue)"
     try await administer("CREATE DATABASE \(name)")
-    let url = try await started.value.connectionString(database: name)
-    return (try Databases(["default": DatabaseConfiguration(url: url)]), name)
+    return (try await open(name), name)
   }
 
-  private static func remove(_ databases: Databases, _ name: String) async throws {
+  /// A database that is there already.
+  static func open(_ name: String) async throws -> Databases {
+    let url = try await started.value.connectionString(database: name)
+    return try Databases(["default": DatabaseConfiguration(url: url)])
+  }
+
+  static func remove(_ databases: Databases, _ name: String) async throws {
     await databases.shutdown()
     try await administer("DROP DATABASE \(name) WITH (FORCE)")
   }
 
   private static func administer(_ sql: String) async throws {
-    let url = try await started.value.connectionString(database: "postgres")
-    let databases = try Databases(["default": DatabaseConfiguration(url: url)])
+    let databases = try await open("postgres")
     do {
       try await databases.default.execute(Statement(sql: sql))
     } catch {

@@ -64,3 +64,30 @@ struct NoTraitTests {
     #expect(throws: NoTestDatabase.self) { try TestDatabases.databases }
   }
 }
+
+@Suite(
+  .truncated {
+    try await $0.execute("create schema other")
+    try await $0.execute("create table t (id serial primary key, name text unique)")
+    try await $0.execute("create table other.u (t int references public.t)")
+    try await $0.execute("insert into t (name) values ('of prepare')")
+  })
+struct TruncatedTraitTests {
+  /// In parallel, and one after the other on the same database.
+  @Test(arguments: 1...8)
+  func `a test can commit, sees its own rows only, and its tables are emptied afterwards`(_: Int)
+    async throws
+  {
+    let databases = try TestDatabases.databases
+    let id = try await databases.default.atomic(durable: true) { tx in
+      try await tx.query("insert into t (name) values ('Ada') returning id").only(Int.self)
+    }
+    #expect(id == 1)
+    try await databases.default.execute("insert into other.u values (1)")
+    let seen = try await databases.withIndependentConnections {
+      try await databases.default.query("select name from t join other.u on t = id")
+        .decode(String.self)
+    }
+    #expect(seen == ["Ada"])
+  }
+}

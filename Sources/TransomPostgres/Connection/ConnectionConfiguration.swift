@@ -17,6 +17,9 @@ public struct ConnectionConfiguration: Sendable {
   /// - Throws: libpq's words for what is wrong.
   public func validate() throws(ConnectError) { try PGConnectionHandle.validate(conninfo) }
 
+  /// A keyword of the connection string, such as `dbname`; nil if it leaves that to libpq's defaults.
+  func option(_ name: String) -> String? { try? PGConnectionHandle.option(name, of: conninfo) }
+
   /// What our text decoding relies on. As options of the session's start they are also what RESET returns to.
   static let sessionOptions = [
     "DateStyle=ISO", "bytea_output=hex", "extra_float_digits=1", "standard_conforming_strings=on",
@@ -28,7 +31,6 @@ public struct ConnectionConfiguration: Sendable {
       defaults: [
         ("connect_timeout", String(connectTimeoutSeconds)),
         ("fallback_application_name", "transom"),
-        ("client_encoding", "UTF8"),
       ],
       // PgBouncer refuses start-up options that it does not track.
       sessionOptions: preparesStatements ? Self.sessionOptions : [])

@@ -85,6 +85,9 @@ extension ConnectionScope {
 
   /// Fetches what is left of a statement that runs, so that another one can be sent. Its cursor will find it.
   func finishStream() async throws {
+    guard !with({ $0.isCopying }) else {
+      throw PostgresError(.copy, "nothing else can be executed while a COPY is going on")
+    }
     while let stream = with({ $0.stream }) { try await fetch(stream) }
   }
 

@@ -18,6 +18,8 @@ final class ConnectionScope: Sendable {
     var wrappers: [ExecuteWrapper] = []
     /// The rows that a cursor has not fetched yet: until they are, nothing else can be sent.
     var stream: RowStream?
+    /// Whether a COPY is going on: nothing else can be sent until its end.
+    var isCopying = false
     /// The last error of the server inside the transaction.
     var lastFailure: ServerError?
     /// Whether the transaction can have stored anything: it was not begun as read-only, or ran anything but SELECT.
@@ -26,20 +28,27 @@ final class ConnectionScope: Sendable {
     var keepsConnection = false
     /// Names of server-side cursors that are in use.
     var cursors: Set<Int> = []
+    /// The task that may use it.
+    var owner: TaskIdentity?
+    /// The next task that uses it becomes its owner.
+    var awaitsOwner = false
     var isOver = false
   }
 
   let database: DatabaseCore
-  private let owner: TaskIdentity?
-  private let storage = Mutex(State())
+  private let storage: Mutex<State>
 
   init(_ database: DatabaseCore) {
     self.database = database
-    owner = TaskIdentity.current
+    storage = Mutex(State(owner: TaskIdentity.current))
   }
 
   var isOwnedByCurrentTask: Bool {
-    owner == TaskIdentity.current && !storage.withLock { $0.isOver }
+    let task = TaskIdentity.current
+    return storage.withLock { state in
+      if exchange(&state.awaitsOwner, with: false) { state.owner = task }
+      return state.owner == task && !state.isOver
+    }
   }
 
   func with<Value: Sendable, Failure: Error>(
@@ -63,7 +72,7 @@ final class ConnectionScope: Sendable {
   /// Gives the connection back to the pool, which closes it if anything is left on it.
   func release() {
     let lease = with { state in
-      state.stream = nil
+      (state.stream, state.isCopying) = (nil, false)
       return exchange(&state.lease, with: nil)
     }
     if let lease { database.pool.releaseSoon(lease) }

@@ -9,6 +9,8 @@ package final class DatabaseCore: Sendable {
   let pool: DatabasePool
   let instrumentation: Instrumentation
   let logger: Logger
+  /// What spans and metrics say of the server, as far as the connection string tells.
+  let target: ServerTarget
   private let loopCount: Int
   private let turn = Atomic(0)
 
@@ -20,6 +22,7 @@ package final class DatabaseCore: Sendable {
     self.configuration = configuration
     self.instrumentation = instrumentation
     self.logger = logger
+    target = ServerTarget(configuration.connection, alias: alias)
     loopCount = group.loops.count
     do {
       pool = try DatabasePool(configuration.connection, configuration.pool, on: group)

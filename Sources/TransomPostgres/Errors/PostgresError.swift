@@ -103,6 +103,8 @@ extension PostgresError {
     case unknownDatabase
     /// A setting is wrong.
     case configuration
+    /// A statement is no COPY in that direction, or another one was executed while a COPY was going on.
+    case copy
     /// A parameter cannot be sent.
     case encoding
     /// A value is not what it was asked to be.

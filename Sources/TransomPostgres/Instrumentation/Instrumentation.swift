@@ -20,6 +20,20 @@ public struct Instrumentation: Sendable {
   var isOn: Bool { emitsSpans || emitsMetrics }
 }
 
+/// A server and its database, as OpenTelemetry names them.
+struct ServerTarget: Sendable {
+  /// The database, or its alias if the connection string does not name it.
+  let database: String
+  let address: String?
+  let port: Int?
+
+  init(_ configuration: ConnectionConfiguration, alias: String) {
+    database = configuration.option("dbname") ?? alias
+    address = configuration.option("host")
+    port = configuration.option("port").flatMap { Int($0) }
+  }
+}
+
 extension DatabaseCore {
   /// Runs a statement inside a span, and measures it.
   func observed<Result>(
@@ -43,8 +57,7 @@ extension DatabaseCore {
   ) async throws -> Result {
     guard instrumentation.emitsSpans else { return try await body() }
     return try await withSpan(operation, ofKind: .client) { span in
-      span.attributes["db.system.name"] = "postgresql"
-      span.attributes["db.namespace"] = alias
+      describeServer(in: span)
       span.attributes["db.operation.name"] = operation
       // Values are parameters, never a part of the text.
       span.attributes["db.query.text"] = sql
@@ -60,11 +73,17 @@ extension DatabaseCore {
     guard instrumentation.emitsSpans else { return try await body() }
     let name = isOutermost ? "TRANSACTION" : "SAVEPOINT"
     return try await withSpan(name, ofKind: .client) { span in
-      span.attributes["db.system.name"] = "postgresql"
-      span.attributes["db.namespace"] = alias
+      describeServer(in: span)
       span.attributes["db.operation.name"] = name
       return try await marking(span, body)
     }
+  }
+
+  private func describeServer(in span: any Span) {
+    span.attributes["db.system.name"] = "postgresql"
+    span.attributes["db.namespace"] = target.database
+    if let address = target.address { span.attributes["server.address"] = address }
+    if let port = target.port { span.attributes["server.port"] = port }
   }
 
   private func marking<Result>(
@@ -106,7 +125,7 @@ extension DatabaseCore {
   }
 
   private var dimensions: [(String, String)] {
-    [("db.system.name", "postgresql"), ("db.namespace", alias)]
+    [("db.system.name", "postgresql"), ("db.namespace", target.database)]
   }
 
   private static func type(of error: any Error) -> String {

@@ -29,15 +29,16 @@ final class PGConnectionHandle: @unchecked Sendable {
 
   /// Connects, blocking: name look-up, TCP, TLS and authentication. Never on an event loop.
   ///
-  /// `conninfo` is a connection string or URL (34.1.1); `defaults` are keywords that hold unless it has its own;
+  /// `conninfo` is a connection string or URL (34.1.1), whose encoding is not heeded: ours is UTF-8; `defaults` are keywords that hold unless it has its own;
   /// `sessionOptions` are server settings such as `DateStyle=ISO`, put before its own `options`.
   init(
     connecting conninfo: String, defaults: [(String, String)], sessionOptions: [String]
   ) throws(ConnectError) {
-    var keywords = defaults.map(\.0) + ["dbname"]
-    var texts = defaults.map(\.1) + [conninfo]
+    // Of a keyword that comes twice the last one holds.
+    var keywords = defaults.map(\.0) + ["dbname", "client_encoding"]
+    var texts = defaults.map(\.1) + [conninfo, "UTF8"]
     if !sessionOptions.isEmpty {
-      let own = try Self.options(of: conninfo)
+      let own = try Self.option("options", of: conninfo) ?? ""
       keywords.append("options")
       texts.append((sessionOptions.map { "-c \($0)" } + [own]).joined(separator: " "))
     }
@@ -163,6 +164,40 @@ final class PGConnectionHandle: @unchecked Sendable {
       processID: notification.pointee.be_pid)
   }
 
+  // MARK: COPY (34.10 "Functions Associated with the COPY Command")
+
+  /// Leaves pipeline mode, in which COPY is impossible. Nothing may be on its way. No round trip.
+  func leavePipelineMode() -> Bool { unsafe PQexitPipelineMode(pointer) == 1 }
+
+  /// Goes back to pipeline mode. Nothing may be on its way. No round trip.
+  func enterPipelineMode() -> Bool { unsafe PQenterPipelineMode(pointer) == 1 }
+
+  /// Puts a part of the data of a COPY FROM STDIN into the output buffer; at most 2 GiB.
+  func putCopyData(_ bytes: ArraySlice<UInt8>) -> Bool {
+    unsafe bytes.withUnsafeBytes { bytes in
+      let address = unsafe bytes.bindMemory(to: CChar.self).baseAddress
+      return unsafe PQputCopyData(pointer, address, CInt(bytes.count)) == 1
+    }
+  }
+
+  /// Ends a COPY FROM STDIN; with a reason, makes it fail.
+  func putCopyEnd(_ reason: String?) -> Bool {
+    guard let reason else { return unsafe PQputCopyEnd(pointer, nil) == 1 }
+    return unsafe PQputCopyEnd(pointer, reason) == 1
+  }
+
+  enum CopyData { case appended, notThereYet, ended }
+
+  /// Appends the next row of a COPY TO STDOUT. At its end, or after an error, `nextResult` tells which.
+  func appendCopyData(to bytes: inout [UInt8]) -> CopyData {
+    var row: UnsafeMutablePointer<CChar>?
+    let count = unsafe PQgetCopyData(pointer, &row, 1)
+    guard count > 0, let row = unsafe row else { return count == 0 ? .notThereYet : .ended }
+    defer { unsafe PQfreemem(row) }
+    unsafe bytes.append(contentsOf: UnsafeRawBufferPointer(start: row, count: Int(count)))
+    return .appended
+  }
+
   /// What it takes to cancel a statement that runs on this connection, from another thread.
   func cancelHandle() -> PGCancelHandle? {
     guard let cancel = unsafe PQgetCancel(pointer) else { return nil }
@@ -210,8 +245,8 @@ final class PGConnectionHandle: @unchecked Sendable {
     }
   }
 
-  /// The `options` that a connection string sets itself.
-  private static func options(of conninfo: String) throws(ConnectError) -> String {
+  /// A keyword that a connection string sets itself, such as `options` or `dbname`.
+  static func option(_ name: String, of conninfo: String) throws(ConnectError) -> String? {
     var message: UnsafeMutablePointer<CChar>?
     guard let parsed = unsafe PQconninfoParse(conninfo, &message) else {
       defer { unsafe PQfreemem(message) }
@@ -221,16 +256,18 @@ final class PGConnectionHandle: @unchecked Sendable {
     defer { unsafe PQconninfoFree(parsed) }
     var option = unsafe parsed
     while let keyword = unsafe option.pointee.keyword {
-      if unsafe String(cString: keyword) == "options", let value = unsafe option.pointee.val {
+      if unsafe String(cString: keyword) == name, let value = unsafe option.pointee.val {
         return unsafe String(cString: value)
       }
       unsafe option += 1
     }
-    return ""
+    return nil
   }
 
   /// Checks a connection string without connecting.
-  static func validate(_ conninfo: String) throws(ConnectError) { _ = try options(of: conninfo) }
+  static func validate(_ conninfo: String) throws(ConnectError) {
+    _ = try option("options", of: conninfo)
+  }
 }
 
 /// Owns a `PGcancel` (34.7 "Canceling Queries in Progress").

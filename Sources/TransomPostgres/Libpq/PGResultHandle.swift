@@ -66,6 +66,12 @@ package struct PGResultHandle: ~Copyable, @unchecked Sendable {
   /// Whether this is one row of a command whose rows come one by one; the result that ends them has none.
   var isSingleRow: Bool { unsafe PQresultStatus(pointer) == PGRES_SINGLE_TUPLE }
 
+  /// Whether the server waits for the data of a COPY FROM STDIN.
+  var isCopyIn: Bool { unsafe PQresultStatus(pointer) == PGRES_COPY_IN }
+
+  /// Whether the data of a COPY TO STDOUT follow.
+  var isCopyOut: Bool { unsafe PQresultStatus(pointer) == PGRES_COPY_OUT }
+
   /// The whole command tag, such as `INSERT 0 1`.
   var tag: String { unsafe String(cString: PQcmdStatus(pointer)) }
 

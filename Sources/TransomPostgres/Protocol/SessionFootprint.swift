@@ -49,7 +49,7 @@ struct SessionFootprint: OptionSet {
   }
 
   private static let queries: Set<String> = [
-    "select", "insert", "update", "delete", "merge", "values", "with", "table",
+    "select", "insert", "update", "delete", "merge", "values", "with", "table", "copy",
   ]
   /// Words of queries that leave something behind.
   private static let suspects: Set<String> = [

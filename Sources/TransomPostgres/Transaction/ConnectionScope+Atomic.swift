@@ -30,7 +30,7 @@ extension ConnectionScope {
     return result
   }
 
-  private func begin(_ request: TransactionStateMachine.Request) throws(PostgresError) {
+  func begin(_ request: TransactionStateMachine.Request) throws(PostgresError) {
     do {
       try with { state throws(TransactionStateMachine.Refusal) in
         if !state.machine.isInBlock {
@@ -44,7 +44,7 @@ extension ConnectionScope {
     }
   }
 
-  private func end(threw: Bool) async throws {
+  func end(threw: Bool) async throws {
     // Its rows are of no use to anybody any more, and what we send comes behind them.
     try? await abandonStream()
     // A task that is cancelled wants nothing more to be done.

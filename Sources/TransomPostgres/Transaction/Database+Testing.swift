@@ -1,3 +1,31 @@
+/// A transaction that is rolled back at the end of a test, for who runs set-up, test and tear-down in tasks of their own,
+/// one after the other.
+package final class TestTransaction: Sendable {
+  private let scope: ConnectionScope
+
+  /// Begins it; nothing is sent yet.
+  package init(_ database: Database) throws {
+    scope = ConnectionScope(database.core)
+    scope.with { $0.keepsConnection = true }
+    letGo()
+    try scope.begin(.init(isTest: true))
+  }
+
+  /// Runs the body with the transaction as what its tasks find.
+  package func bound(_ body: () -> Void) {
+    AmbientFrame.$current.withValue(AmbientFrame(scope, inside: nil), operation: body)
+  }
+
+  /// The task that used it is over: the next one to use it owns it.
+  package func letGo() { scope.with { $0.awaitsOwner = true } }
+
+  /// Rolls it back, and gives its connection back.
+  package func rollBack() async {
+    try? await scope.end(threw: true)
+    scope.close()
+  }
+}
+
 extension Database {
   /// Runs the body in a transaction that is rolled back at its end. An atomic block in it is a savepoint that passes
   /// for an outermost one: it can be durable, and choose its isolation in vain.

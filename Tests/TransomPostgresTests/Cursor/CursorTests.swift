@@ -1,3 +1,4 @@
+import FoundationEssentials
 import TestSupport
 import Testing
 import TransomPostgres
@@ -102,5 +103,72 @@ struct CursorTests {
         }
       }
     }
+  }
+
+  @Test func `server-side cursors are no more than they are asked to be, and many can be open`()
+    async throws
+  {
+    try await run { database in
+      try await database.atomic { tx in
+        let open: Statement =
+          "select is_scrollable, is_holdable, is_binary from pg_cursors where name <> '' order by creation_time"
+        try await tx.serverCursor("values (1), (2)") { first in
+          _ = try await first.fetchOne()
+          try await tx.serverCursor("values (3)", scroll: true) { second in
+            let seen = try await tx.query(open).decode((Bool, Bool, Bool).self)
+            #expect(seen.count == 2)
+            #expect(seen[0] == (false, false, false))
+            #expect(seen[1] == (true, false, false))
+            #expect(try await second.fetchAll().decode(Int.self) == [3])
+          }
+          #expect(try await first.fetchAll().decode(Int.self) == [2])
+        }
+        #expect(try await tx.query(open).isEmpty)
+      }
+    }
+  }
+
+  @Test func `executeMany is one transaction of one pipeline: every row has the same number`()
+    async throws
+  {
+    try await run { database in
+      try await database.makeTable()
+      try await database.withConnection { connection in
+        try await connection.cursor { cursor in
+          try await cursor.executeMany(1...10_000) { "insert into t values (\($0))" }
+          #expect(cursor.rowCount == 10_000)
+        }
+      }
+      // Without a sync between them, and without BEGIN, statements are one transaction.
+      let numbers = try await database.query("select count(distinct xmin::text) from t").only(
+        Int.self)
+      #expect(numbers == 1)
+    }
+  }
+
+  @Test func `a million rows take a bounded amount of memory`() async throws {
+    try await run { database in
+      try await database.withConnection { connection in
+        let before = try residentBytes()
+        var (count, most) = (0, 0)
+        try await connection.cursor { cursor in
+          try await cursor.execute("select g, 'some text' from generate_series(1, 1000000) g")
+          for try await _ in cursor {
+            count += 1
+            if count % 50_000 == 0 { most = max(most, try residentBytes()) }
+          }
+        }
+        #expect(count == 1_000_000)
+        // libpq takes 2 KiB for each result: all rows at once were 2 GB. Other tests run beside this one.
+        #expect(most - before < 512 << 20)
+      }
+    }
+  }
+
+  /// The memory of this process (proc(5), /proc/pid/statm), in bytes.
+  private func residentBytes() throws -> Int {
+    let fields = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(
+      separator: " ")
+    return try #require(Int(fields[1])) * 4096
   }
 }

@@ -4,10 +4,13 @@ import TransomPostgres
 
 struct OnCommitTests {
   private func run(_ body: (Database, Log) async throws -> Void) async throws {
+    try await runAll { try await body($0.default, $1) }
+  }
+
+  private func runAll(_ body: (Databases, Log) async throws -> Void) async throws {
     try await withDatabases { databases, _ in
-      let database = try databases.default
-      try await database.makeTable()
-      try await body(database, Log())
+      try await databases.default.makeTable()
+      try await body(databases, Log())
     }
   }
 
@@ -110,4 +113,86 @@ struct OnCommitTests {
       #expect(try await database.ids == [1, 2])
     }
   }
+
+  @Test func `no hook runs if the outer block fails, however well the inner one did`() async throws
+  {
+    try await run { database, log in
+      try? await database.atomic { tx in
+        try await tx.atomic { inner in try await inner.onCommit { log.append("inner") } }
+        throw Boom()
+      }
+      #expect(log.entries.isEmpty)
+    }
+  }
+
+  /// Whether the innermost block has a savepoint of its own, and what runs.
+  @Test(arguments: [(true, ["middle"]), (false, [])])
+  func `an inner error takes the hooks around it only if it has no savepoint`(
+    hasSavepoint: Bool, ran: [String]
+  ) async throws {
+    try await run { database, log in
+      try await database.atomic { tx in
+        try await tx.atomic { middle in
+          try await middle.onCommit { log.append("middle") }
+          try? await middle.atomic(savepoint: hasSavepoint) { _ in throw Boom() }
+        }
+      }
+      #expect(log.entries == ran)
+    }
+  }
+
+  @Test func `hooks run once: a commit, an error in a hook and a lost connection forget them`()
+    async throws
+  {
+    try await runAll { databases, log in
+      let database = try databases.default
+      try await database.atomic { tx in try await tx.onCommit { log.append("first") } }
+      try? await database.atomic { tx in
+        try await tx.onCommit { throw Boom() }
+        try await tx.onCommit { log.append("behind an error") }
+      }
+      let error = await #expect(throws: PostgresError.self) {
+        try await database.atomic { tx in
+          try await tx.onCommit { log.append("lost") }
+          let processID = try await tx.query("select pg_backend_pid()").only(Int.self)
+          try await databases.withIndependentConnections {
+            try await database.execute("select pg_terminate_backend(\(processID), 60000)")
+          }
+          try await tx.execute("select 1")
+        }
+      }
+      #expect(error?.kind == .connectionLost || error?.kind == .serverStopping)
+      try await database.atomic { tx in try await tx.onCommit { log.append("last") } }
+      #expect(log.entries == ["first", "last"])
+    }
+  }
+
+  @Test func `outside of a transaction the error of a hook is thrown, unless it is robust`()
+    async throws
+  {
+    try await run { database, log in
+      await #expect(throws: Boom()) { try await database.onCommit { throw Boom() } }
+      try await database.onCommit(robust: true) { throw Boom() }
+      try await database.onCommit(robust: true) { log.append("now") }
+      #expect(log.entries == ["now"])
+    }
+  }
+
+  @Test func `an error of a robust hook in the middle is not thrown, that of a later one is`()
+    async throws
+  {
+    try await run { database, log in
+      await #expect(throws: Boom()) {
+        try await database.atomic { tx in
+          try await tx.onCommit(robust: true) { throw PostgresErrorInHook() }
+          try await tx.onCommit { log.append("between") }
+          try await tx.onCommit { throw Boom() }
+          try await tx.onCommit(robust: true) { log.append("after") }
+        }
+      }
+      #expect(log.entries == ["between"])
+    }
+  }
 }
+
+private struct PostgresErrorInHook: Error {}

@@ -1,0 +1,73 @@
+import TestSupport
+import Testing
+import TransomPostgres
+
+/// A prepared statement that the catalogue, or somebody's SQL, has taken away from under us.
+struct StaleStatementTests {
+  private func run(
+    _ body: (Connection, TestDatabase) async throws -> Void
+  ) async throws {
+    try await withDatabases(size: 1) { databases, server in
+      try await databases.default.makeTable()
+      try await databases.default.insert(1)
+      try await databases.default.withConnection { try await body($0, server) }
+    }
+  }
+
+  private let select: Statement = "select * from t"
+  private let change = "alter table t add column name text default 'x'"
+
+  @Test func `it is prepared again, and the caller sees nothing of it`() async throws {
+    try await run { connection, server in
+      #expect(try await connection.query(select).columns.count == 1)
+      try await server.query(change)
+      #expect(try await connection.query(select).columns.count == 2)
+      try await connection.execute("deallocate all")
+      #expect(try await connection.query(select).columns.count == 2)
+    }
+  }
+
+  @Test func `so it is for a cursor, in a pipeline, and as the first statement of a transaction`()
+    async throws
+  {
+    try await run { connection, server in
+      try await connection.execute(select)
+      try await server.query(change)
+      try await connection.cursor { cursor in
+        try await cursor.execute(select)
+        #expect(try await cursor.fetchAll().first?.columns.count == 2)
+      }
+      try await server.query("alter table t add column more int")
+      #expect(try await connection.pipeline(["select 1", select])[1].columns.count == 3)
+      try await server.query("alter table t drop column more")
+      try await connection.atomic { tx in
+        try await tx.atomic { inner in
+          #expect(try await inner.query(select).columns.count == 2)
+          try await inner.execute("insert into t values (2)")
+        }
+      }
+      #expect(
+        try await connection.query("select id from t order by id").decode(Int.self) == [1, 2])
+    }
+  }
+
+  @Test
+  func `behind another statement of a transaction it is an error: what is lost cannot be replayed`()
+    async throws
+  {
+    try await run { connection, server in
+      try await connection.execute(select)
+      try await server.query(change)
+      let error = await #expect(throws: PostgresError.self) {
+        try await connection.atomic { tx in
+          try await tx.execute("select 1")
+          try await tx.execute(select)
+        }
+      }
+      #expect(error?.sqlState == .featureNotSupported)
+      // The next transaction prepares it again.
+      let count = try await connection.atomic { try await $0.query(select).columns.count }
+      #expect(count == 2)
+    }
+  }
+}
