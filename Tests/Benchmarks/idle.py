@@ -75,9 +75,9 @@ class Attackers:
 
 
 def latency(address, seconds):
-    """p50 and p99 in milliseconds, and requests a second, of 8 connections."""
+    """p50 and p99 in milliseconds, and requests a second, of one connection: what one client waits for."""
     output = subprocess.run(
-        ["wrk", "-t1", "-c8", f"-d{seconds}s", "--latency", f"http://{address[0]}:{address[1]}/livez"],
+        ["wrk", "-t1", "-c1", f"-d{seconds}s", "--latency", f"http://{address[0]}:{address[1]}/livez"],
         capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in output or "Socket errors" in output:
         sys.exit(output)
@@ -136,6 +136,8 @@ def main():
             base = connected(server.pid)
 
             idle = Connections(address, options.idle)
+            # Silent connections have no task any more after a tenth of a second.
+            time.sleep(1)
             after = resident(server.pid)
             print(f"{options.idle} idle connections: {(after - before) / options.idle:.0f} bytes each "
                   f"(resident {before >> 10} KiB before, {after >> 10} KiB after)")

@@ -22,7 +22,7 @@ extension HTTPServer {
     /// For the first byte of another request on an open connection.
     package var idle = Duration.seconds(75)
     /// Of that, how long a connection has a task, which costs more memory than all the rest of it.
-    package var parking = Duration.seconds(1)
+    package var parking = Duration.milliseconds(100)
     /// For the first byte of a new connection.
     package var firstByte = Duration.seconds(15)
     /// For a whole header section, from its first byte.
