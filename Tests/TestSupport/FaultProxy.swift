@@ -102,6 +102,14 @@ package final class FaultProxy: Sendable {
     }
   }
 
+  /// Ends each connection that is open now once that many more bytes have passed; new ones are left alone.
+  package func cutOpen(after count: Int, _ direction: Direction, by ending: Ending = .close) {
+    let cut = Cut(count: count, direction: direction, ending: ending)
+    order { state in
+      for index in state.links.indices { state.links[index].arm(cut) }
+    }
+  }
+
   /// Ends all connections now; new ones are accepted.
   package func cutAll(by ending: Ending = .close) {
     order { state in
