@@ -90,6 +90,9 @@ import TransomService
     /// A type that is looked up behind the transaction, and one of a parameter before it.
     case newTypes
 
+    /// Whether others can connect as soon as the line is cut, to find out what became of the transaction.
+    fileprivate var isFoundOut: Bool { self != .nothing }
+
     fileprivate func statements(_ number: Int) -> (before: String, behind: String) {
       switch self {
       case .nothing: ("", "")
@@ -185,7 +188,20 @@ import TransomService
         }
         let before = proxy.bytesPassed(direction)
         proxy.cut(after: number, direction, by: number % 8 < 4 ? .close : .reset)
-        let outcome = try await outcome(of: document(number, company), harness)
+        let allowed = number
+        let sent = document(number, company)
+        let isThrough = Mutex(false)
+        async let running = {
+          defer { isThrough.withLock { $0 = true } }
+          return try await Self.outcome(of: sent, harness)
+        }()
+        if company.isFoundOut {
+          try await eventually("it is cut off or through") {
+            isThrough.withLock { $0 } || proxy.bytesPassed(direction) - before >= allowed
+          }
+          proxy.pass()
+        }
+        let outcome = try await running
         // More bytes were allowed than there are.
         isWhole = proxy.bytesPassed(direction) - before < number
         proxy.pass()
