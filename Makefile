@@ -1,6 +1,6 @@
 # Each target does all it needs, also in a fresh clone. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-asan test-tsan fuzz schemathesis lint format bench docs deps clean
+.PHONY: help run build test test-asan test-tsan fuzz schemathesis lint format bench bench-library docs deps clean
 
 SWIFT ?= swift
 # The released executable holds Swift's own libraries, and leaves out the checks for overlapping accesses to memory, which
@@ -60,7 +60,12 @@ bench: ## Measure the service against pgbench on this machine
 	$(SWIFT) $(RELEASE)
 	python3 Tests/Benchmarks/bench.py $(ARGS)
 
-docs: deps ## Make the documentation of the library TransomPostgres
+bench-library: ## Measure the library alone against psycopg 3 on this machine
+	scripts/install-deps bench
+	$(SWIFT) build -c release --package-path Tests/Benchmarks/Library --scratch-path .build/bench/library -Xswiftc -enforce-exclusivity=unchecked
+	python3 Tests/Benchmarks/library.py $(ARGS)
+
+docs: deps ## Make the documentation of the libraries
 	scripts/docs
 
 deps: ## Install the Debian packages that are missing

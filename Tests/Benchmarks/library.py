@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""Measures the library TransomPostgres alone, beside psycopg 3, on one connection each, in interleaved rounds.
+
+  make bench-library
+  python3 Tests/Benchmarks/library.py --rounds 3 --seconds 3
+
+psycopg 3 is its compiled form (`psycopg[binary]`), from PyPI, in a virtual environment in .build/bench; statements are
+prepared. CPU is user and system time of the client's process. Ratios are medians of each round's own
+ratio: compare them, not figures of different runs. The table is Markdown, on standard output.
+"""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from cluster import Cluster
+from machine import Wrong, run
+
+HERE = Path(__file__).resolve().parent
+CACHE = HERE.parents[1] / ".build/bench"
+WORKLOADS = {
+    "select": "one SELECT by key",
+    "atomic": "atomic block of five statements, one by one",
+    "atomic-pipeline": "atomic block of five statements, pipelined",
+    "many": "executeMany, 10,000 rows",
+    "iterate": "iteration over 1,000,000 rows",
+}
+PSYCOPG = "3.3.9"
+
+
+def python():
+    """A Python that has psycopg 3."""
+    environment = CACHE / "venv"
+    interpreter = environment / "bin/python"
+    if not interpreter.exists():
+        run([sys.executable, "-m", "venv", environment])
+    version = "import psycopg; assert psycopg.__version__ == %r" % PSYCOPG
+    if subprocess.run([interpreter, "-c", version], capture_output=True, check=False).returncode:
+        run([interpreter, "-m", "pip", "install", "-q", f"psycopg[binary]=={PSYCOPG}"])
+    return interpreter
+
+
+def measure(command):
+    """What the command prints, and its largest resident memory in MiB."""
+    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
+    said = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = status
+    if status:
+        raise Wrong(f"{command[0]} ended with status {status}")
+    return {**json.loads(said), "rss": usage.ru_maxrss / 1024}
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=3, help="length of a measurement")
+    parser.add_argument("--scale", type=int, default=5, help="pgbench's scale: 100,000 accounts each")
+    parser.add_argument("--bench", default=CACHE / "library/release/LibraryBench")
+    parser.add_argument("--quick", action="store_true", help="one round of 1 s")
+    if "--quick" in sys.argv:
+        parser.set_defaults(rounds=1, seconds=1)
+    options = parser.parse_args()
+    interpreter = python()
+    psycopg = [interpreter, HERE / "Library/psycopg_bench.py"]
+    contestants = {
+        "TransomPostgres": ([options.bench], []),
+        "psycopg 3, async": (psycopg, ["async"]),
+        "psycopg 3, sync": (psycopg, ["sync"]),
+    }
+    cluster = Cluster(options.scale)
+    results = {}
+    try:
+        for number in range(options.rounds):
+            for workload in WORKLOADS:
+                for name, (command, last) in contestants.items():
+                    cluster.reset("w2")
+                    got = measure([*command, cluster.url, workload, options.seconds, options.scale, *last])
+                    results.setdefault((workload, name), []).append(got)
+                    print(f"round {number + 1} {workload:16} {name:18} {got['count'] / got['seconds']:10.1f}/s"
+                          f" {got['cpu'] / got['count'] * 1e6:12.0f} µs CPU {got['rss']:6.0f} MiB",
+                          file=sys.stderr, flush=True)
+    finally:
+        cluster.close()
+    print(f"{options.rounds} rounds of {options.seconds:g} s, one connection, {os.cpu_count()} cores,"
+          f" psycopg {PSYCOPG} (binary).")
+    for workload, title in WORKLOADS.items():
+        print(f"\n**{title[0].upper()}{title[1:]}**\n")
+        print("| | times/s | CPU of the client, µs each | per CPU second | memory, MiB | ÷ psycopg 3, async,"
+              " per CPU second |\n| --- | ---: | ---: | ---: | ---: | ---: |")
+        base = results[workload, "psycopg 3, async"]
+        for name in contestants:
+            rounds = results[workload, name]
+            middle = lambda figure: statistics.median(map(figure, rounds))
+            ratio = statistics.median(
+                (theirs["cpu"] / theirs["count"]) / (own["cpu"] / own["count"])
+                for own, theirs in zip(rounds, base))
+            cost = middle(lambda got: got["cpu"] / got["count"])
+            print(f"| {name} | {middle(lambda got: got['count'] / got['seconds']):,.1f} | {cost * 1e6:,.0f} |"
+                  f" {1 / cost:,.1f} | {middle(lambda got: got['rss']):.0f} | {ratio:.2f} |")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
