@@ -156,6 +156,8 @@ let package = Package(
       name: "TransomTestingTests", dependencies: ["TransomPostgres", "TransomTesting"],
       swiftSettings: strict),
     .testTarget(
+      name: "TransomWebhooksTests", dependencies: ["TransomWebhooks"], swiftSettings: strict),
+    .testTarget(
       name: "TransomServiceTests",
       dependencies: [
         "TransomCluster", "TransomEventLoop", "TransomPostgres", "TransomService", "TestSupport",
