@@ -59,6 +59,7 @@ bench: ## Measure the service against pgbench on this machine
 	scripts/install-deps bench
 	$(SWIFT) $(RELEASE)
 	python3 Tests/Benchmarks/bench.py $(ARGS)
+	python3 Tests/Benchmarks/webhooks.py
 
 bench-library: ## Measure the library alone against psycopg 3 on this machine
 	scripts/install-deps bench

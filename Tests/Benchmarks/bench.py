@@ -90,6 +90,7 @@ class PgBench:
 
 class Transom:
     name = "transom"
+    arguments = []
 
     def __init__(self, options, cluster):
         self.options, self.cluster, self.conns = options, cluster, options.conns
@@ -98,7 +99,8 @@ class Transom:
     def start(self):
         self.port = free_port()
         command = [self.options.transom, "serve", "--listen", f"127.0.0.1:{self.port}",
-                   "--database-url", self.cluster.url, "--pool-size", str(self.options.pool)]
+                   "--database-url", self.cluster.url, "--pool-size", str(self.options.pool),
+                   *self.arguments]
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)

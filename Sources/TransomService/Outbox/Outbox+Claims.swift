@@ -168,9 +168,9 @@ extension Outbox {
     return statements
   }
 
-  /// Deletes a batch of what is older than `age`: deliveries that are done, and events that have none any more; true
-  /// if there may be more.
-  func sweep(olderThan age: Duration) async throws -> Bool {
+  /// Deletes a batch of what is older than `age`: deliveries that are done, or whose webhook is disabled or gone, and
+  /// events that have none any more; true if there may be more.
+  package func sweep(olderThan age: Duration) async throws -> Bool {
     let milliseconds = age.milliseconds
     let results = try await database.pipeline([
       """
@@ -180,7 +180,8 @@ extension Outbox {
       )
       delete from transom.deliveries d using old where d.event_seq = old.seq
         and (d.status <> 'pending'
-          or not exists (select from transom.webhooks w where w.id = d.webhook_id))
+          or not exists (
+            select from transom.webhooks w where w.id = d.webhook_id and w.disabled_at is null))
       """,
       """
       with old as (

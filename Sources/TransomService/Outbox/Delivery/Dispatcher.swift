@@ -30,9 +30,12 @@ actor Dispatcher: EventLoopActor {
   private var hasEnded = false
   private var nextSweep: MonotonicInstant
   private var nextPoll: MonotonicInstant
+  private var nextCount: MonotonicInstant
   private var client: WebhookClient?
 
   private static let sweepInterval = Duration.seconds(60)
+  /// How often the backlog is counted, which takes the longer the larger it is.
+  private static let countInterval = Duration.seconds(10)
   /// How much longer than an attempt may take a claim holds.
   private static let leaseMargin = Duration.seconds(10)
   /// How much is claimed in one turn.
@@ -51,6 +54,7 @@ actor Dispatcher: EventLoopActor {
       maximum: configuration.concurrency, forEach: configuration.concurrencyForEach)
     nextSweep = .now + Self.sweepInterval
     nextPoll = .now
+    nextCount = .now
   }
 
   /// Delivers until `stop`, then finishes what is on its way.
@@ -158,6 +162,9 @@ actor Dispatcher: EventLoopActor {
     if now >= nextPoll {
       nextPoll = now + configuration.pollInterval
       try await outbox.refresh()
+    }
+    if now >= nextCount {
+      nextCount = now + Self.countInterval
       let backlog = try await outbox.backlog()
       metrics.backlog(backlog.count, age: .milliseconds(backlog.age))
     }

@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""W5: W2 with one event for each transaction, and one webhook, beside W2. `make bench` runs it last.
+
+All of it shares the machine: load generator, service, PostgreSQL and receiver.
+"""
+import argparse
+import http.client
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from bench import HERE, Cluster, Transom, stop
+
+
+def share(values, part):
+    return sorted(values)[min(len(values) - 1, int(len(values) * part))] * 1000 if values else 0
+
+
+def received(port):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("GET", "/")
+    return json.loads(connection.getresponse().read())
+
+
+def pending(cluster):
+    return int(cluster.sql("SELECT count(*) FROM transom.deliveries WHERE status = 'pending'"))
+
+
+def saturated(transom, workload, seconds):
+    transom.load(workload, 32, 1)
+    got, _ = transom.load(workload, 32, seconds)
+    return got["requests"] / got["seconds"]
+
+
+def paced(transom, rate, seconds):
+    """Transactions at an even pace, far below what the machine can do."""
+    text = (HERE / "workloads" / "w5.json").read_text()
+    for name, value in {"aid": 7, "bid": 1, "tid": 1, "delta": 1}.items():
+        text = text.replace("{{%s}}" % name, str(value))
+    connection = http.client.HTTPConnection("127.0.0.1", transom.port, timeout=30)
+    begin = time.monotonic()
+    for number in range(rate * seconds):
+        time.sleep(max(0, begin + number / rate - time.monotonic()))
+        connection.request("POST", "/transactions", text, {"Content-Type": "application/json"})
+        connection.getresponse().read()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--pool", type=int, default=16)
+    parser.add_argument("--transom", default=str(HERE.parents[1] / ".build/release/transom"))
+    options = parser.parse_args()
+    options.conns = [32]
+    cluster = Cluster(20)
+    receiver = subprocess.Popen(
+        [sys.executable, HERE / "receiver.py"], stdout=subprocess.PIPE, text=True)
+    port = int(receiver.stdout.readline())
+    transom = Transom(options, cluster)
+    transom.arguments = ["--webhooks-allow-networks", "127.0.0.0/8"]
+    try:
+        cluster.durable(False)
+        cluster.reset("w2")
+        transom.start()
+        w2 = saturated(transom, "w2", options.seconds)
+        hook = json.dumps({"url": f"http://127.0.0.1:{port}/", "events": ["account.*"]})
+        status, _ = transom.call("POST", "/webhooks", hook)
+        assert status == 201
+        begin = time.monotonic()
+        w5 = saturated(transom, "w5", options.seconds)
+        left = pending(cluster)
+        delays = received(port)
+        during = len(delays) / (time.monotonic() - begin)
+        begin, before = time.monotonic(), left
+        while (now := pending(cluster)) > 0 and time.monotonic() < begin + 120:
+            time.sleep(0.2)
+        drain = (before - now) / max(0.001, time.monotonic() - begin)
+        received(port)
+        paced(transom, 200, options.seconds)
+        time.sleep(1)
+        calm = received(port)
+        print(f"W2 {w2:,.0f}/s; W5 {w5:,.0f}/s, {w5 / w2:.2f} of it (wanted 0.75). Deliveries: {during:,.0f}/s"
+              f" meanwhile, {left:,} left then, {drain:,.0f}/s alone. At 200 transactions/s, from event to receiver:"
+              f" p50 {share(calm, 0.5):.1f} ms, p99 {share(calm, 0.99):.1f} ms (wanted 50), {len(calm)} messages.")
+    finally:
+        stop(transom.process)
+        receiver.kill()
+        cluster.close()
+
+
+if __name__ == "__main__":
+    main()
