@@ -11,7 +11,7 @@ import Testing
     try await withService(for: "postgresql:///none") { service in
       for (path, methods) in [
         ("/transactions", "POST, OPTIONS"), ("/livez", "GET, HEAD, OPTIONS"),
-        ("/openapi.yaml", "GET, HEAD, OPTIONS"), ("*", "GET, HEAD, OPTIONS, POST"),
+        ("/openapi.yaml", "GET, HEAD, OPTIONS"), ("*", "GET, HEAD, OPTIONS, POST, PATCH, DELETE"),
       ] {
         let answer = try await service.request("OPTIONS", path)
         #expect(answer.status == 204, "\(path)")
