@@ -73,6 +73,10 @@ struct Serve: AsyncParsableCommand {
       throw error
     }
     try await embedded?.stop()
+    // Not exit(3), which cleans OpenSSL up: a thread that still waits inside of libpq or libcurl, such as for a server that
+    // does not answer, would crash then.
+    fflush(nil)
+    _exit(EXIT_SUCCESS)
   }
 
   /// A PostgreSQL of our own, unless a database is set.
