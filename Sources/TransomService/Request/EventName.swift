@@ -1,3 +1,5 @@
+internal import TransomWebhooks
+
 /// The name of an event: words of letters, digits, `_` and `-`, joined by dots, such as `account.created`.
 ///
 /// The SQL function `transom.emit` checks the same.
@@ -25,18 +27,8 @@ package enum EventName {
   }
 
   /// Whether a text is words joined by dots.
-  static func isWords(_ text: Substring.UTF8View) -> Bool {
-    text.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).allSatisfy {
-      !$0.isEmpty && $0.allSatisfy(isWordByte)
-    }
-  }
-
-  private static func isWordByte(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
-      true
-    default: false
-    }
+  private static func isWords(_ text: Substring.UTF8View) -> Bool {
+    text.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).allSatisfy(
+      EventPattern.isWord)
   }
 }

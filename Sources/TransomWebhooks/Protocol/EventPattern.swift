@@ -12,9 +12,14 @@ package struct EventPattern: Hashable, Sendable {
     let words = text.split(separator: ".", omittingEmptySubsequences: false)
     for (index, word) in words.enumerated() {
       if word == "*", index == words.count - 1 { continue }
-      guard !word.isEmpty, word.utf8.allSatisfy(Self.isWordByte) else { return nil }
+      guard Self.isWord(word.utf8) else { return nil }
     }
     self.text = text
+  }
+
+  /// Whether it is one of the words that dots join in an event's name.
+  package static func isWord(_ text: Substring.UTF8View) -> Bool {
+    !text.isEmpty && text.allSatisfy(isWordByte)
   }
 
   private static func isWordByte(_ byte: UInt8) -> Bool {

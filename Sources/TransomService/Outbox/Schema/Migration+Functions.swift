@@ -73,6 +73,16 @@ extension Migration {
     "revoke all on function transom.emit(text, jsonb) from public",
   ]
 
+  /// Lets nobody else use a function that everybody may call: the session's user must be one who owns it.
+  private static func onlyForService(_ function: String) -> String {
+    """
+    if not pg_has_role(session_user, current_user, 'member') then
+      raise exception 'permission denied for function \(function)'
+        using errcode = 'insufficient_privilege';
+    end if;
+    """
+  }
+
   /// What the service calls for `on_commit`. A request may have any role, which need not be allowed to emit: it is
   /// the service that emits, so that its own rights count, those of the session's user.
   static let serviceFunctions = [
@@ -80,10 +90,7 @@ extension Migration {
     create function transom.on_commit(event text, data jsonb) returns text
     language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
     begin
-      if not pg_has_role(session_user, current_user, 'member') then
-        raise exception 'permission denied for function on_commit'
-          using errcode = 'insufficient_privilege';
-      end if;
+      \#(onlyForService("on_commit"))
       return transom.store(event, data, null);
     end $$
     """#,
@@ -92,10 +99,7 @@ extension Migration {
     create function transom.committed(database text, request_id text, statements int) returns text
     language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
     begin
-      if not pg_has_role(session_user, current_user, 'member') then
-        raise exception 'permission denied for function committed'
-          using errcode = 'insufficient_privilege';
-      end if;
+      \#(onlyForService("committed"))
       return transom.store(
         'transaction.committed',
         jsonb_build_object(
@@ -112,10 +116,7 @@ extension Migration {
     declare
       target bigint;
     begin
-      if not pg_has_role(session_user, current_user, 'member') then
-        raise exception 'permission denied for function on_commit_to'
-          using errcode = 'insufficient_privilege';
-      end if;
+      \#(onlyForService("on_commit_to"))
       select w.id into target from transom.webhooks w where w.is_ad_hoc and w.url = on_commit_to.url;
       if target is null then
         insert into transom.webhooks as w (url, is_ad_hoc) values (on_commit_to.url, true)
@@ -138,10 +139,7 @@ extension Migration {
     create function transom.keep_answer(key text, body bytea) returns void
     language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
     begin
-      if not pg_has_role(session_user, current_user, 'member') then
-        raise exception 'permission denied for function keep_answer'
-          using errcode = 'insufficient_privilege';
-      end if;
+      \#(onlyForService("keep_answer"))
       -- Only this transaction sees a key without an answer.
       update transom.idempotency_keys k set body = keep_answer.body
       where k.key = keep_answer.key and k.body is null;
