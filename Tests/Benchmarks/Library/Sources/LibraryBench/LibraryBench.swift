@@ -6,6 +6,11 @@ import TransomPostgres
 ///     LibraryBench URL WORKLOAD SECONDS SCALE
 @main
 struct LibraryBench {
+  /// Why there is nothing to report.
+  private struct Failure: Error, CustomStringConvertible {
+    let description: String
+  }
+
   let database: Database
   let scale: Int
 
@@ -13,7 +18,7 @@ struct LibraryBench {
     let arguments = CommandLine.arguments
     guard arguments.count == 5, let seconds = Double(arguments[3]), let scale = Int(arguments[4])
     else {
-      fatalError("LibraryBench URL WORKLOAD SECONDS SCALE")
+      throw Failure(description: "usage: LibraryBench URL WORKLOAD SECONDS SCALE")
     }
     let databases = try Databases(["default": DatabaseConfiguration(url: arguments[1])])
     let database = try databases.default
@@ -44,16 +49,16 @@ struct LibraryBench {
     case "atomic-pipeline": try await atomicPipeline()
     case "many": try await many()
     case "iterate": try await iterate()
-    default: fatalError("no such workload: \(workload)")
+    default: throw Failure(description: "no such workload: \(workload)")
     }
   }
 
   private func select() async throws {
     let aid = Int.random(in: 1...100_000 * scale)
-    let balance = try await database.query(
-      "select abalance from pgbench_accounts where aid = \(aid)"
-    ).only(Int.self)
-    guard balance != .max else { fatalError("wrong answer") }
+    let found = try await database.query(
+      "select aid, abalance from pgbench_accounts where aid = \(aid)"
+    ).only((Int, Int).self)
+    guard found.0 == aid else { throw Failure(description: "wrong answer") }
   }
 
   /// The statements of pgbench's TPC-B-like transaction.
@@ -83,7 +88,9 @@ struct LibraryBench {
   private func atomicPipeline() async throws {
     try await database.atomic { tx in
       let results = try await tx.pipeline(statements())
-      guard results.allSatisfy({ $0.rowCount == 1 }) else { fatalError("wrong answer") }
+      guard results.allSatisfy({ $0.rowCount == 1 }) else {
+        throw Failure(description: "wrong answer")
+      }
     }
   }
 
@@ -93,7 +100,7 @@ struct LibraryBench {
         "insert into pgbench_history (tid, bid, aid, delta) values (1, 1, \($0), 0)"
       }
     }
-    guard count == 10_000 else { fatalError("wrong answer") }
+    guard count == 10_000 else { throw Failure(description: "wrong answer") }
   }
 
   private func iterate() async throws {
@@ -105,7 +112,7 @@ struct LibraryBench {
         return sum
       }
     }
-    guard sum == 1_000_000 * 1_000_001 / 2 else { fatalError("wrong answer") }
+    guard sum == 1_000_000 * 1_000_001 / 2 else { throw Failure(description: "wrong answer") }
   }
 
   /// User and system time of this process, in seconds.
