@@ -58,10 +58,12 @@ let package = Package(
     .target(
       name: "CTransomJSON", linkerSettings: [.linkedLibrary("simdjson")]),
 
+    .target(name: "TransomIsolation", swiftSettings: strict),
     .target(
       name: "TransomEventLoop",
       dependencies: [
-        "CTransomLinux", .product(name: "DequeModule", package: "swift-collections"),
+        "CTransomLinux", "TransomIsolation",
+        .product(name: "DequeModule", package: "swift-collections"),
       ], swiftSettings: strict),
     .target(
       name: "TransomPostgres",

@@ -60,8 +60,8 @@ package final class DescriptorWatch: @unchecked Sendable {
     }
   }
 
-  private var reading = Direction()
-  private var writing = Direction()
+  /// By `Side`. A subscript of our own with two stored properties would put its frame on the heap each time.
+  private var directions: InlineArray<2, Direction> = [Direction(), Direction()]
   private var slot: Int?
   private var hungUp = false
   private var hangUpHandler: (@Sendable () -> Void)?
@@ -87,11 +87,11 @@ package final class DescriptorWatch: @unchecked Sendable {
   /// The last read found nothing more: the next wait for reading waits for the kernel.
   package func didDrain() {
     // What hung up stays readable: a read tells how it ended.
-    if !hungUp { reading.isReady = false }
+    if !hungUp { directions[Side.read].isReady = false }
   }
 
   /// The last write could not take everything: the next wait for writing waits for the kernel.
-  package func didFill() { writing.isReady = false }
+  package func didFill() { directions[Side.write].isReady = false }
 
   // The waits run in their caller's isolation, which must be on the loop.
 
@@ -102,11 +102,11 @@ package final class DescriptorWatch: @unchecked Sendable {
   package func readable(
     until deadline: MonotonicInstant? = nil, isShielded: Bool = false
   ) async -> Wake {
-    guard isShielded else { return await cancellableWait(.read, until: deadline) }
-    if let wake = wakeAtOnce(.read) { return wake }
+    guard isShielded else { return await cancellableWait(Side.read, until: deadline) }
+    if let wake = wakeAtOnce(Side.read) { return wake }
     // Leaves a cancellation of an earlier wait behind.
-    reading.wait += 1
-    return await unsafe withUnsafeContinuation { unsafe begin(.read, $0, until: deadline) }
+    directions[Side.read].wait += 1
+    return await unsafe withUnsafeContinuation { unsafe begin(Side.read, $0, until: deadline) }
   }
 
   /// Calls `handler` on the loop once a read is worth a try, the deadline has passed or the watch was closed; never from
@@ -114,28 +114,30 @@ package final class DescriptorWatch: @unchecked Sendable {
   package func onReadable(
     until deadline: MonotonicInstant, _ handler: @escaping @Sendable () -> Void
   ) {
-    if wakeAtOnce(.read) != nil { return loop.execute(handler) }
-    reading.handler = { [loop] in loop.execute(handler) }
-    arm(.read, deadline)
+    if wakeAtOnce(Side.read) != nil { return loop.execute(handler) }
+    directions[Side.read].handler = { [loop] in loop.execute(handler) }
+    arm(Side.read, deadline)
   }
 
   /// Waits until a write is worth a try.
   package func writable(until deadline: MonotonicInstant? = nil) async -> Wake {
-    await cancellableWait(.write, until: deadline)
+    await cancellableWait(Side.write, until: deadline)
   }
 
   /// Waits until a read or a write is worth a try; if `isShielded`, in a cancelled task, too.
   package func readableOrWritable(
     until deadline: MonotonicInstant? = nil, isShielded: Bool = false
   ) async -> Wake {
-    if writing.isReady { return Task.isCancelled && !isShielded ? .cancelled : .ready }
-    reading.endsWithEither = true
-    defer { reading.endsWithEither = false }
+    if directions[Side.write].isReady {
+      return Task.isCancelled && !isShielded ? .cancelled : .ready
+    }
+    directions[Side.read].endsWithEither = true
+    defer { directions[Side.read].endsWithEither = false }
     return await readable(until: deadline, isShielded: isShielded)
   }
 
   /// Whether the kernel has reported something to read since the last `didDrain`.
-  package var isReadable: Bool { reading.isReady }
+  package var isReadable: Bool { directions[Side.read].isReady }
 
   /// The number of bytes that can be read from the socket at once.
   package var readableBytes: Int { Int(max(0, ctransom_readable_bytes(descriptor))) }
@@ -155,22 +157,22 @@ package final class DescriptorWatch: @unchecked Sendable {
     guard let slot = exchange(&slot, with: nil) else { return }
     loop.remove(self, slot: slot)
     hangUpHandler = nil
-    for side in [Side.read, .write] {
-      if let timer = self[side].timer { loop.cancel(timer.id) }
-      self[side].timer = nil
-      self[side].end(.closed)
+    for side in directions.indices {
+      if let timer = directions[side].timer { loop.cancel(timer.id) }
+      directions[side].timer = nil
+      directions[side].end(.closed)
     }
   }
 
   func becameReady(_ readiness: Readiness) {
     if readiness.canRead {
-      reading.isReady = true
-      reading.end(.ready)
+      directions[Side.read].isReady = true
+      directions[Side.read].end(.ready)
     }
     if readiness.canWrite {
-      writing.isReady = true
-      writing.end(.ready)
-      if reading.endsWithEither { reading.end(.ready) }
+      directions[Side.write].isReady = true
+      directions[Side.write].end(.ready)
+      if directions[Side.read].endsWithEither { directions[Side.read].end(.ready) }
     }
     if readiness.hungUp, !hungUp {
       hungUp = true
@@ -185,29 +187,17 @@ package final class DescriptorWatch: @unchecked Sendable {
 
   // MARK: Waiting
 
-  private enum Side { case read, write }
-
-  private subscript(side: Side) -> Direction {
-    _read {
-      switch side {
-      case .read: yield reading
-      case .write: yield writing
-      }
-    }
-    _modify {
-      switch side {
-      case .read: yield &reading
-      case .write: yield &writing
-      }
-    }
+  private enum Side {
+    static let read = 0
+    static let write = 1
   }
 
   private func cancellableWait(
-    _ side: Side, until deadline: MonotonicInstant?
+    _ side: Int, until deadline: MonotonicInstant?
   ) async -> Wake {
     if let wake = wakeAtOnce(side) { return wake == .ready && Task.isCancelled ? .cancelled : wake }
-    self[side].wait += 1
-    let wait = self[side].wait
+    directions[side].wait += 1
+    let wait = directions[side].wait
     let isolation = #isolation
     return await withTaskCancellationHandler {
       await suspend(side, until: deadline, isolation)
@@ -221,55 +211,55 @@ package final class DescriptorWatch: @unchecked Sendable {
 
   /// `isolation` is the caller's. The handler's closure does not inherit it, and would run on the global executor.
   private func suspend(
-    _ side: Side, until deadline: MonotonicInstant?, _ isolation: isolated (any Actor)?
+    _ side: Int, until deadline: MonotonicInstant?, _ isolation: isolated (any Actor)?
   ) async -> Wake {
     await unsafe withUnsafeContinuation { unsafe begin(side, $0, until: deadline) }
   }
 
   /// Suspends the caller, unless something has come between its call and its continuation.
   private func begin(
-    _ side: Side, _ continuation: UnsafeContinuation<Wake, Never>,
+    _ side: Int, _ continuation: UnsafeContinuation<Wake, Never>,
     until deadline: MonotonicInstant?
   ) {
     precondition(
-      unsafe self[side].waiter == nil, "two tasks wait for one direction of a descriptor")
+      unsafe directions[side].waiter == nil, "two tasks wait for one direction of a descriptor")
     if let wake = wakeAtOnce(side) {
       unsafe continuation.resume(returning: wake)
-    } else if self[side].cancelledWait == self[side].wait {
+    } else if directions[side].cancelledWait == directions[side].wait {
       unsafe continuation.resume(returning: .cancelled)
     } else {
-      unsafe self[side].waiter = continuation
+      unsafe directions[side].waiter = continuation
       if let deadline { arm(side, deadline) }
     }
   }
 
-  private func wakeAtOnce(_ side: Side) -> Wake? {
+  private func wakeAtOnce(_ side: Int) -> Wake? {
     loop.preconditionOnLoop()
     guard slot != nil else { return .closed }
-    return self[side].isReady ? .ready : nil
+    return directions[side].isReady ? .ready : nil
   }
 
-  private func cancelled(_ side: Side, _ wait: UInt64) {
-    guard self[side].wait == wait else { return }
-    self[side].cancelledWait = wait
-    self[side].end(.cancelled)
+  private func cancelled(_ side: Int, _ wait: UInt64) {
+    guard directions[side].wait == wait else { return }
+    directions[side].cancelledWait = wait
+    directions[side].end(.cancelled)
   }
 
-  private func arm(_ side: Side, _ deadline: MonotonicInstant) {
-    self[side].deadline = deadline
-    if let timer = self[side].timer {
+  private func arm(_ side: Int, _ deadline: MonotonicInstant) {
+    directions[side].deadline = deadline
+    if let timer = directions[side].timer {
       guard deadline < timer.at else { return }
       loop.cancel(timer.id)
     }
     let id = loop.schedule(at: deadline) { [weak self] in self?.timerFired(side) }
-    self[side].timer = (deadline, id)
+    directions[side].timer = (deadline, id)
   }
 
-  private func timerFired(_ side: Side) {
-    self[side].timer = nil
-    guard let deadline = self[side].deadline else { return }
+  private func timerFired(_ side: Int) {
+    directions[side].timer = nil
+    guard let deadline = directions[side].deadline else { return }
     if deadline <= loop.now {
-      self[side].end(.timedOut)
+      directions[side].end(.timedOut)
     } else {
       arm(side, deadline)
     }

@@ -252,13 +252,10 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
 
   private func millisecondsToNextTimer() -> CInt {
     guard let deadline = timers.nextDeadline() else { return -1 }
-    let (seconds, attoseconds) = (deadline - .now).components
-    guard seconds >= 0, attoseconds >= 0 else { return 0 }
+    let left = deadline - .now
     // Rounded up, so that the loop does not spin before a timer is due.
-    let milliseconds = seconds.multipliedReportingOverflow(by: 1000)
-    let rest = (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
-    return milliseconds.overflow
-      ? CInt.max : CInt(clamping: milliseconds.partialValue + rest)
+    return left <= .zero
+      ? 0 : CInt(clamping: left.milliseconds.addingReportingOverflow(1).partialValue)
   }
 
   private func takeRemoteWork() {

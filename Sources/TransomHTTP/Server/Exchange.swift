@@ -62,11 +62,10 @@ package final class Exchange {
   }
 
   /// Takes the buffers of a response that was written.
-  func recycle(_ response: consuming Response) {
-    body = response.body
-    fields = response.fields.bytes
-    // Nobody else may hold the buffers, or to empty them would mean to copy them.
-    _ = consume response
+  func recycle(_ response: inout Response) {
+    // Nobody else may hold the buffers, or to empty them would mean to make new ones.
+    swap(&body, &response.body)
+    swap(&fields, &response.fields.bytes)
     body.clear(keepingAtMost: HTTPConnectionStateMachine.keptCapacity)
     fields.clear(keepingAtMost: HTTPConnectionStateMachine.keptCapacity)
   }

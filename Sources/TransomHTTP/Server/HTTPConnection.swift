@@ -60,6 +60,7 @@ actor HTTPConnection {
   /// Serves the client until one side closes the connection, or for as long as the client is not silent.
   func run() async -> Ending {
     guard let (socket, exchange) = open() else { return .closed }
+    takeBuffers(exchange)
     // One handler for the connection instead of one for each wait.
     let ending = await withTaskCancellationHandler {
       await serve(socket, exchange)
@@ -71,6 +72,7 @@ actor HTTPConnection {
       exchange.end()
       socket.close()
     case .parked:
+      giveBuffersBack(exchange)
       socket.onReadable(until: deadline(for: .request)) { [self, wake] in wake(self) }
     }
     return ending
@@ -128,14 +130,10 @@ actor HTTPConnection {
       case .read(let wait):
         let deadline = deadline(for: wait)
         var end = deadline
-        if wait == .request {
-          giveBuffersBack(exchange)
-          end = min(deadline, loop.now + timeouts.parking)
-        }
+        if wait == .request { end = min(deadline, loop.now + timeouts.parking) }
         let wake =
           loop.now < deadline ? await socket.readable(until: end, isShielded: true) : .timedOut
         if wake == .timedOut, loop.now < deadline { return .parked }
-        if wait == .request { takeBuffers(exchange) }
         guard read(wait, after: wake, from: socket) else { return .closed }
       case .sendContinue:
         output = ResponseSerializer.continueResponse
@@ -157,7 +155,7 @@ actor HTTPConnection {
         }
         guard isComplete == true else { return .closed }
         machine.responseEnded()
-        exchange.recycle(response)
+        exchange.recycle(&response)
         deadline = nil
         answered += 1
         // A client that never lets us wait must not keep the loop.
@@ -179,7 +177,7 @@ actor HTTPConnection {
 
   // MARK: Buffers
 
-  /// An idle connection has none, so that many of them cost little.
+  /// A connection that is parked has none, so that many of them cost little.
   private func giveBuffersBack(_ exchange: Exchange) {
     var buffers = ConnectionBuffers()
     // An empty line may have come, which is not the beginning of a request.

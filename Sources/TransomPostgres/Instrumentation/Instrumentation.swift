@@ -1,5 +1,6 @@
 internal import Metrics
 internal import Tracing
+internal import TransomEventLoop
 
 /// What the library tells of its work: to swift-distributed-tracing and swift-metrics, in the names of OpenTelemetry's
 /// conventions for database clients. Both are off by default, and cost nothing then.
@@ -140,13 +141,5 @@ extension String {
   var operationName: String {
     let word = drop { !$0.isLetter }.prefix { $0.isLetter }
     return word.isEmpty ? "QUERY" : word.uppercased()
-  }
-}
-
-extension Duration {
-  var nanoseconds: Int64 {
-    let (seconds, attoseconds) = components
-    return seconds.multipliedReportingOverflow(by: 1_000_000_000).partialValue
-      &+ attoseconds / 1_000_000_000
   }
 }

@@ -85,7 +85,7 @@ package actor TransactionExecutor: EventLoopActor {
       throw .unknownDatabase(alias: request.database)
     }
     let plan = TransactionPlan(
-      request, key: key, lifetime: Int(limits.idempotencyLifetime.components.seconds))
+      request, key: key, lifetime: limits.idempotencyLifetime)
     guard !plan.isIdempotent || schemas[request.database]?.isInstalled == true else {
       throw .idempotencyNotInstalled(database: request.database)
     }
@@ -395,17 +395,5 @@ extension ServerError {
   private var isOfVanishedType: Bool {
     (sqlState == "XX000" && message.hasPrefix("cache lookup failed for type"))
       || (sqlState == "42704" && routine == "lookup_type_cache")
-  }
-}
-
-extension Duration {
-  /// The whole microseconds of it.
-  var microseconds: Int {
-    Int(clamping: components.seconds) * 1_000_000 + Int(components.attoseconds / 1_000_000_000_000)
-  }
-
-  /// The whole milliseconds of it.
-  var milliseconds: Int {
-    Int(clamping: components.seconds) * 1000 + Int(components.attoseconds / 1_000_000_000_000_000)
   }
 }

@@ -1,3 +1,4 @@
+internal import TransomEventLoop
 internal import TransomPostgres
 internal import TransomWebhooks
 

@@ -20,7 +20,7 @@ struct TransactionOutline {
   private var awaitsResults = false
 
   init(
-    _ request: TransactionRequest, isImplicit: Bool, _ key: IdempotencyKey?, _ lifetime: Int
+    _ request: TransactionRequest, isImplicit: Bool, _ key: IdempotencyKey?, _ lifetime: Duration
   ) {
     parameters = request.parameters
     arrays = request.arrays[...]
@@ -119,10 +119,10 @@ extension TransactionOutline {
     return !own.isEmpty
   }
 
-  private mutating func claim(_ key: IdempotencyKey, _ lifetime: Int) {
+  private mutating func claim(_ key: IdempotencyKey, _ lifetime: Duration) {
     parameters.append(key.name.utf8)
     parameters.append { key.appendFingerprint(to: &$0) }
-    parameters.append("\(lifetime) s".utf8)
+    parameters.append("\(lifetime.components.seconds) s".utf8)
     steps.append(.claim)
   }
 

@@ -120,8 +120,10 @@ package final class TransactionPlan: Sendable {
   /// - Parameters:
   ///   - request: what is to be done.
   ///   - key: under which the answer is kept, if the transaction may store anything.
-  ///   - lifetime: for how long, in seconds.
-  package init(_ request: TransactionRequest, key: IdempotencyKey? = nil, lifetime: Int = 0) {
+  ///   - lifetime: for how long.
+  package init(
+    _ request: TransactionRequest, key: IdempotencyKey? = nil, lifetime: Duration = .zero
+  ) {
     let key = request.readOnly || request.dryRun ? nil : key
     isIdempotent = key != nil
     isDryRun = request.dryRun

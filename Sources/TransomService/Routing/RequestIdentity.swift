@@ -1,5 +1,6 @@
 internal import HTTPTypes
 internal import Synchronization
+internal import TransomEventLoop
 internal import TransomHTTP
 
 /// Names requests: by the name that the client gave, or else by one of our own.

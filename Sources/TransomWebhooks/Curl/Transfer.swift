@@ -46,7 +46,7 @@ final class Transfer {
     // No waiting for "100 Continue".
     guard let all = unsafe curl_slist_append(self.headers, "Expect:") else { return false }
     unsafe headers = all
-    let milliseconds = max(1, request.timeout.wholeMilliseconds)
+    let milliseconds = max(1, request.timeout.milliseconds)
     let texts: [(CURLoption, String)] = [
       (CURLOPT_URL, request.url.text), (CURLOPT_PROTOCOLS_STR, "http,https"),
       // The environment's proxy is not asked.
@@ -144,12 +144,6 @@ final class Transfer {
       easy.pointer, name, 0, UInt32(CTRANSOM_HEADER_ORIGIN), -1, &header)
     guard code == CURLHE_OK, let header = unsafe header else { return nil }
     return unsafe String(cString: header.pointee.value)
-  }
-}
-
-extension Duration {
-  fileprivate var wholeMilliseconds: Int {
-    Int(clamping: components.seconds) * 1000 + Int(components.attoseconds / 1_000_000_000_000_000)
   }
 }
 

@@ -1,4 +1,5 @@
 internal import Metrics
+internal import TransomEventLoop
 internal import TransomWebhooks
 
 /// What the dispatcher tells swift-metrics.

@@ -1,3 +1,6 @@
+// Not used by name: it holds what `callIsolated` is linked with.
+internal import TransomIsolation
+
 /// An actor that lives on an event loop, which it returns as its `unownedExecutor`.
 ///
 /// Whatever lives on one loop runs on one thread, so that a call from one such actor to another needs no `await`:
@@ -8,8 +11,14 @@ package protocol EventLoopActor: Actor {
 
 extension EventLoopActor {
   /// Calls `body` at once, on the actor's state. The caller must run on the actor's loop, or the process stops.
-  @_alwaysEmitIntoClient @inline(__always)
   package nonisolated func onLoop<Value: Sendable>(_ body: (isolated Self) -> Value) -> Value {
-    assumeIsolated(body)
+    loop.preconditionOnLoop()
+    return callIsolated(self, body)
   }
 }
+
+/// `callOnLoop` of TransomIsolation. The caller has made sure that it runs on the actor's executor.
+@_silgen_name("transom_call_on_loop")
+private func callIsolated<Instance: Actor, Value>(
+  _ actor: Instance, _ body: (isolated Instance) -> Value
+) -> Value
