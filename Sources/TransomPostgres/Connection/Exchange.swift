@@ -86,7 +86,8 @@ extension PostgresConnection {
     for command in exchange.prefix { try enqueueUnnamed(command) }
     for statement in exchange.statements {
       try enqueue(
-        statement.sql, exchange.parameters, statement.parameters, byRow: exchange.byRow,
+        StatementText(statement.sql), exchange.parameters, statement.parameters,
+        byRow: exchange.byRow,
         isPrepared: exchange.isPrepared)
     }
     if exchange.flushesBeforeSuffix { try requestFlush() }

@@ -1,10 +1,12 @@
 extension PostgresConnection {
   /// The types that the server inferred for a statement's parameters; nil if this connection has not been told them, or
   /// does not prepare statements.
-  package func parameterTypes(of sql: String) -> [OID]? { statements.parameterTypes(of: sql) }
+  package func parameterTypes(of sql: StatementText) -> [OID]? {
+    statements.parameterTypes(of: sql)
+  }
 
   /// Adds a command to the pipeline that asks what `parameterTypes` of its result tells, and runs nothing.
-  package func enqueueDescription(of sql: String) throws(ConnectionError) {
+  package func enqueueDescription(of sql: StatementText) throws(ConnectionError) {
     try checkUsable()
     let name: StatementName
     switch preparesStatements ? statements.lookUp(sql) : .known(name: "") {
@@ -13,7 +15,7 @@ extension PostgresConnection {
       // Without a name the server forgets it at the next one.
       if !preparesStatements { try prepareUnnamed(sql) }
     case .unknown(let new, let statement):
-      try check(handle.sendPrepare(new, sql))
+      try check(handle.sendPrepare(new, sql.sql))
       pipeline.prepareSent(statement: statement)
       name = new
     }
@@ -21,18 +23,18 @@ extension PostgresConnection {
     pipeline.executeSent()
   }
 
-  private func prepareUnnamed(_ sql: String) throws(ConnectionError) {
-    try check(handle.sendPrepare("", sql))
+  private func prepareUnnamed(_ sql: StatementText) throws(ConnectionError) {
+    try check(handle.sendPrepare("", sql.sql))
     pipeline.prepareSent(statement: 0)
   }
 
   /// Keeps the types of a statement's parameters in mind, for as long as the statement stays prepared.
-  package func note(parameterTypes: [OID], of sql: String) {
+  package func note(parameterTypes: [OID], of sql: StatementText) {
     statements.note(parameterTypes: parameterTypes, of: sql)
   }
 
   /// Keeps types of a statement's results in mind: whenever it is enqueued again, `takeResultTypes` tells them.
-  package func note(resultTypes: [OID], of sql: String) {
+  package func note(resultTypes: [OID], of sql: StatementText) {
     statements.note(resultTypes: resultTypes, of: sql)
   }
 

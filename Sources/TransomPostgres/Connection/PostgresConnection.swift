@@ -93,22 +93,22 @@ package actor PostgresConnection: EventLoopActor {
   ///
   /// If `byRow`, each row comes as a result of its own, before the one that ends the command.
   package func enqueue(
-    _ sql: String, _ parameters: ParameterList, _ range: Range<Int>, byRow: Bool = false,
+    _ text: StatementText, _ parameters: ParameterList, _ range: Range<Int>, byRow: Bool = false,
     isPrepared: Bool = true
   ) throws(ConnectionError) {
     try checkUsable()
     guard preparesStatements, isPrepared else {
-      statements.noteUnprepared(sql)
-      try check(handle.sendUnnamed(sql, parameters, range))
+      statements.noteUnprepared(text.sql)
+      try check(handle.sendUnnamed(text.sql, parameters, range))
       executeSent(byRow: byRow)
       return
     }
     let name: StatementName
-    switch statements.lookUp(sql) {
+    switch statements.lookUp(text) {
     case .known(let known):
       name = known
     case .unknown(let new, let statement):
-      try check(handle.sendPrepare(new, sql))
+      try check(handle.sendPrepare(new, text.sql))
       pipeline.prepareSent(statement: statement)
       name = new
     }

@@ -19,8 +19,8 @@ struct StatementCache {
 
   /// The number of statements to keep; at least 1.
   let capacity: Int
-  private var entries: [String: Entry] = [:]
-  private var texts: [Int: String] = [:]
+  private var entries: [StatementText: Entry] = [:]
+  private var texts: [Int: StatementText] = [:]
   private var uses = 0
   private var made = 0
   /// Commands that free what the server still holds and nobody will use again.
@@ -37,7 +37,7 @@ struct StatementCache {
   /// A statement's name on the server.
   static func name(_ statement: Int) -> String { "transom_\(statement)" }
 
-  mutating func lookUp(_ sql: String) -> Lookup {
+  mutating func lookUp(_ sql: StatementText) -> Lookup {
     uses += 1
     if let index = entries.index(forKey: sql) {
       entries.values[index].lastUse = uses
@@ -50,7 +50,7 @@ struct StatementCache {
     if entries.count >= capacity { evict(entries.count - capacity + 1) }
     made += 1
     let name = StatementName(Self.name(made))
-    let own = SessionFootprint(of: sql)
+    let own = SessionFootprint(of: sql.sql)
     footprint.formUnion(own)
     entries[sql] = Entry(
       statement: made, name: name, lastUse: uses, isConfirmed: false, footprint: own)
@@ -99,14 +99,14 @@ struct StatementCache {
 
   /// The types of a statement's parameters; nil if they were not noted. The server never changes them: it infers them
   /// when it prepares the statement.
-  func parameterTypes(of sql: String) -> [OID]? { entries[sql]?.parameterTypes }
+  func parameterTypes(of sql: StatementText) -> [OID]? { entries[sql]?.parameterTypes }
 
-  mutating func note(parameterTypes: [OID], of sql: String) {
+  mutating func note(parameterTypes: [OID], of sql: StatementText) {
     entries[sql]?.parameterTypes = parameterTypes
   }
 
   /// Notes types of a statement's results, to be reminded of them by `takeResultTypes` when it is used again.
-  mutating func note(resultTypes: [OID], of sql: String) {
+  mutating func note(resultTypes: [OID], of sql: StatementText) {
     entries[sql]?.resultTypes = resultTypes
   }
 
@@ -133,7 +133,7 @@ struct StatementCache {
     }
   }
 
-  private mutating func evict(_ sql: String, _ statement: Int) {
+  private mutating func evict(_ sql: StatementText, _ statement: Int) {
     deallocations.append("DEALLOCATE \(Self.name(statement))")
     texts[statement] = nil
     entries[sql] = nil

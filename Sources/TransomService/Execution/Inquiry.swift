@@ -34,7 +34,8 @@ struct Inquiry {
     connection.limitReceiving(to: .max)
     var answer = Answer.lost
     do {
-      try connection.enqueue(sql, parameters, 0..<parameters.count, isPrepared: false)
+      try connection.enqueue(
+        StatementText(sql), parameters, 0..<parameters.count, isPrepared: false)
       try connection.sync()
       while true {
         switch try await connection.next(isShielded: true) {

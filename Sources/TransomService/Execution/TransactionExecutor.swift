@@ -32,6 +32,7 @@ package actor TransactionExecutor: EventLoopActor {
   private var types: [String: KnownTypes] = [:]
   private let outbox: Outbox?
   private var reader = JSONReader()
+  private let knownStatements = KnownStatements()
   /// Writers that no transaction uses now: their buffers are kept.
   private var idleWriters: [ResultWriter] = []
   private static let keptWriters = 64
@@ -66,7 +67,8 @@ package actor TransactionExecutor: EventLoopActor {
     do {
       return .success(
         try RequestDecoder.decode(
-          request.body, with: &reader, hooks: outbox?.hookRules ?? .none))
+          request.body, with: &reader, hooks: outbox?.hookRules ?? .none,
+          known: knownStatements))
     } catch {
       return .failure(
         .invalidRequest(

@@ -20,7 +20,7 @@ extension TransactionRun {
     case .run: break
     case .recover(let group, _):
       try connection.enqueueUnnamed(plan.rollbackSQL(of: group))
-      try connection.enqueueUnnamed(plan.sql(of: .release(group: group)))
+      try connection.enqueueUnnamed(plan.releaseSQL(of: group))
       unanswered += 2
     case .rollback:
       try connection.enqueueUnnamed("ROLLBACK")
@@ -50,18 +50,19 @@ extension TransactionRun {
         unansweredBehind = steps.upperBound - index - (plan.isImplicit ? 1 : 0)
       }
       unanswered += 1
-      if step.isTransactionControl {
-        try connection.enqueueUnnamed(plan.sql(of: step))
-      } else if step == .keep {
-        let answer = answer(writer)
-        try connection.enqueue(plan.sql(of: step), answer, 0..<answer.count)
-      } else if case .emit = step, index - steps.lowerBound < hooks.ranges.count {
-        try connection.enqueue(
-          plan.sql(of: step), hooks.list, hooks.ranges[index - steps.lowerBound])
-      } else if !parameters.isEmpty, let (own, range) = ownParameters(of: step) {
-        try connection.enqueue(plan.sql(of: step), own, range)
-      } else {
-        try connection.enqueue(plan.sql(of: step), plan.parameters, plan.parameters(of: step))
+      switch plan.command(of: step) {
+      case .control(let sql): try connection.enqueueUnnamed(sql)
+      case .statement(let text):
+        if step == .keep {
+          let answer = answer(writer)
+          try connection.enqueue(text, answer, 0..<answer.count)
+        } else if case .emit = step, index - steps.lowerBound < hooks.ranges.count {
+          try connection.enqueue(text, hooks.list, hooks.ranges[index - steps.lowerBound])
+        } else if !parameters.isEmpty, let (own, range) = ownParameters(of: step) {
+          try connection.enqueue(text, own, range)
+        } else {
+          try connection.enqueue(text, plan.parameters, plan.parameters(of: step))
+        }
       }
       // What was done is to be known here before it is committed.
       if step == .identify { try connection.requestFlush() }

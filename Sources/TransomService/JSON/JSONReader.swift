@@ -1,4 +1,5 @@
 internal import CTransomJSON
+internal import Glibc
 
 /// Reads JSON documents (RFC 8259) strictly, one after the other, in memory that it reuses.
 ///
@@ -83,6 +84,24 @@ internal import CTransomJSON
   /// Whether a string, such as a key, is just this one. Allocates nothing.
   package func text(of node: JSONNode, equals other: StaticString) -> Bool {
     span(node).elementsEqual(other)
+  }
+
+  /// Whether a string is this one, byte for byte in UTF-8.
+  package func text(of node: JSONNode, equals other: String) -> Bool {
+    var other = other
+    let octets = unsafe text(of: node)
+    return other.withUTF8 { other in
+      guard other.count == octets.count else { return false }
+      guard let first = octets.baseAddress, let second = other.baseAddress else { return true }
+      return unsafe memcmp(first, second, octets.count) == 0
+    }
+  }
+
+  /// A number that is the same for strings that are, within this process, and most likely another one for others.
+  package func digest(of node: JSONNode) -> Int {
+    var hasher = Hasher()
+    unsafe hasher.combine(bytes: UnsafeRawBufferPointer(text(of: node)))
+    return hasher.finalize()
   }
 
   /// Which of these strings a string, such as a key, is; nil if none.

@@ -107,7 +107,8 @@ extension TransactionOutline {
     }
     statements.append(
       TransactionPlan.Statement(
-        place: place, id: statement.id, sql: statement.sql.text, parameters: statement.parameters,
+        place: place, id: statement.id, sql: statement.sql.statement,
+        parameters: statement.parameters,
         runs: statement.runs, references: statement.references,
         expectation: statement.expectation, hasArrays: takeArrays(of: statement)))
   }

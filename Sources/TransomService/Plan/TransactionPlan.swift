@@ -29,16 +29,6 @@ package final class TransactionPlan: Sendable {
     case identify
     /// COMMIT, or ROLLBACK of a dry run; in an implicit transaction the sync.
     case end
-
-    /// Whether it is a command that a client's SQL must not be able to run.
-    package var isTransactionControl: Bool {
-      switch self {
-      case .begin, .savepoint, .release, .end: true
-      case .claim, .snapshot, .role, .setting, .statement, .rerun, .emit, .report, .keep,
-        .identify:
-        false
-      }
-    }
   }
 
   /// Where an item stands: in a group (nil: at the top), as its how-manieth item.
@@ -59,7 +49,7 @@ package final class TransactionPlan: Sendable {
   package struct Statement: Equatable, Sendable {
     package var place: Place
     package var id: String?
-    package var sql: String
+    package var sql: StatementText
     /// Of all its runs.
     package var parameters: Range<Int>
     /// Nil if it is no batch.
@@ -183,31 +173,54 @@ package final class TransactionPlan: Sendable {
 
   // MARK: SQL
 
-  /// A step's command. That of an implicit transaction's end is not sent.
-  package func sql(of step: Step) -> String {
+  /// What is sent for a step. That of an implicit transaction's end is not.
+  package enum Command: Equatable, Sendable {
+    /// Transaction control, which is never prepared (`PostgresConnection.enqueueUnnamed`).
+    case control(String)
+    case statement(StatementText)
+  }
+
+  /// A step's command.
+  package func command(of step: Step) -> Command {
     switch step {
-    case .begin: beginSQL
-    case .claim:
-      """
+    case .begin: .control(beginSQL)
+    case .savepoint(let group): .control(Self.savepoints[groups[group].depth - 1].begin)
+    case .release(let group): .control(releaseSQL(of: group))
+    case .end: .control(isDryRun ? "ROLLBACK" : "COMMIT")
+    case .statement(let index), .rerun(let index, _): .statement(statements[index].sql)
+    case .identify: .statement(OwnStatements.identify)
+    case .claim: .statement(OwnStatements.claim)
+    case .snapshot: .statement(OwnStatements.snapshot)
+    case .role: .statement(OwnStatements.role)
+    case .setting: .statement(OwnStatements.setting)
+    case .emit(let hook):
+      .statement(hooks[hook].hasAddress ? OwnStatements.emitToAddress : OwnStatements.emit)
+    case .report: .statement(OwnStatements.report)
+    case .keep: .statement(OwnStatements.keep)
+    }
+  }
+
+  /// What the plan runs besides the client's statements.
+  private enum OwnStatements {
+    static let claim: StatementText = """
       insert into transom.idempotency_keys (key, fingerprint, expires_at)
       values ($1, $2, pg_catalog.now() operator(pg_catalog.+) $3::pg_catalog.interval)
       """
-    case .snapshot: "select"
+    static let snapshot: StatementText = "select"
     // As functions with parameters, not as SET: one prepared statement for all, and nothing to quote.
-    case .role: "select set_config('role', $1, true)"
-    case .setting: "select set_config($1, $2, true)"
-    case .statement(let index), .rerun(let index, _): statements[index].sql
-    case .savepoint(let group): Self.savepoints[groups[group].depth - 1].begin
-    case .release(let group): Self.savepoints[groups[group].depth - 1].release
-    case .emit(let hook):
-      hooks[hook].hasAddress
-        ? "select transom.on_commit_to($1, $2, $3)" : "select transom.on_commit($1, $2)"
-    case .report: "select transom.committed($1, $2, $3)"
-    case .keep: "select transom.keep_answer($1, $2)"
-    // NULL where nothing has been written.
-    case .identify: "select pg_catalog.pg_current_xact_id_if_assigned()"
-    case .end: isDryRun ? "ROLLBACK" : "COMMIT"
-    }
+    static let role: StatementText = "select set_config('role', $1, true)"
+    static let setting: StatementText = "select set_config($1, $2, true)"
+    static let emit: StatementText = "select transom.on_commit($1, $2)"
+    static let emitToAddress: StatementText = "select transom.on_commit_to($1, $2, $3)"
+    static let report: StatementText = "select transom.committed($1, $2, $3)"
+    static let keep: StatementText = "select transom.keep_answer($1, $2)"
+    /// NULL where nothing has been written.
+    static let identify: StatementText = "select pg_catalog.pg_current_xact_id_if_assigned()"
+  }
+
+  /// A group's RELEASE.
+  package func releaseSQL(of group: Int) -> String {
+    Self.savepoints[groups[group].depth - 1].release
   }
 
   /// The command that undoes what a group did.

@@ -42,11 +42,15 @@ extension RequestDecoder {
     _ node: JSONNode, _ json: borrowing JSONReader
   ) throws(RequestError) -> SQLText {
     try json.expect(.string, node)
+    let digest = json.digest(of: node)
+    if let known = known.statement(node, digest, json) { return known }
     guard !json.holdsNUL(node) else {
       throw json.error(.invalidRequest, at: node, "must not hold U+0000")
     }
     do {
-      return try SQLText(json.string(node))
+      let text = try SQLText(json.string(node))
+      known.keep(text, digest)
+      return text
     } catch {
       switch error {
       case .transactionControl:

@@ -25,19 +25,24 @@ package struct RequestDecoder {
   /// The first list of hooks that is not empty.
   var firstHooks: JSONNode?
   let hookRules: HookRules
+  let known: KnownStatements
 
-  private init(_ hookRules: HookRules) { self.hookRules = hookRules }
+  private init(_ hookRules: HookRules, _ known: KnownStatements) {
+    self.hookRules = hookRules
+    self.known = known
+  }
 
   /// Decodes one body.
   package static func decode(
-    _ body: Span<UInt8>, with json: inout JSONReader, hooks: HookRules = .none
+    _ body: Span<UInt8>, with json: inout JSONReader, hooks: HookRules = .none,
+    known: KnownStatements = KnownStatements()
   ) throws(RequestError) -> TransactionRequest {
     do {
       try json.read(body, depth: maximumJSONDepth)
     } catch {
       throw RequestError(error)
     }
-    var decoder = RequestDecoder(hooks)
+    var decoder = RequestDecoder(hooks, known)
     try decoder.decodeDocument(json)
     return decoder.request
   }

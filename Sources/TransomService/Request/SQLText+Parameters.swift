@@ -5,7 +5,7 @@ extension SQLText {
   /// not the statement's own.
   func parameterCount(otherThan given: Int) -> Int? {
     // Wherever it stands, in a string or a comment: nearly always right, and cheap.
-    guard isQuery, Self.highest(in: text.utf8.span) != given else { return nil }
+    guard isQuery, highestMention != given else { return nil }
     var scanner = SQLScanner(text.utf8.span)
     let count = scanner.highestParameter()
     var other = SQLScanner(text.utf8.span)
@@ -14,7 +14,7 @@ extension SQLText {
     return count == given || otherCount == given ? nil : count
   }
 
-  private static func highest(in sql: Span<UInt8>) -> Int {
+  static func highestMention(in sql: Span<UInt8>) -> Int {
     var highest = 0
     var index = 0
     while index < sql.count {

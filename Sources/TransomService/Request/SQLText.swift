@@ -1,3 +1,5 @@
+package import TransomPostgres
+
 /// The text of one statement, which neither begins nor ends a transaction, nor copies to or from
 /// the client.
 ///
@@ -6,8 +8,12 @@
 /// ever. Everything else is left to PostgreSQL, which says best what is wrong with a statement;
 /// it also refuses several commands in one (extended query protocol).
 package struct SQLText: Hashable, Sendable {
-  package let text: String
+  package let statement: StatementText
   package let kind: Kind
+  /// The highest `$n` that stands anywhere in it, in a string or a comment, too.
+  let highestMention: Int
+
+  package var text: String { statement.sql }
 
   /// What a statement may do, as far as its first word tells.
   package enum Kind: Sendable {
@@ -28,7 +34,8 @@ package struct SQLText: Hashable, Sendable {
     var scanner = SQLScanner(text.utf8.span)
     if let refusal = scanner.refusal() { throw refusal }
     kind = scanner.kind
-    self.text = text
+    highestMention = Self.highestMention(in: text.utf8.span)
+    statement = StatementText(text)
   }
 }
 

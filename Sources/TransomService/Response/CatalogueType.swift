@@ -1,3 +1,5 @@
+package import TransomPostgres
+
 /// A row of a database's `pg_type`, with what stands behind it: what ``TypeTable`` needs of a type that is not built in.
 package struct CatalogueType: Equatable, Sendable {
   package enum Form: Equatable, Sendable {
@@ -25,7 +27,8 @@ extension CatalogueType {
   /// Selects the types of `$1` (`oid[]`), and all that these are made of.
   ///
   /// Columns: OID, name, form, the type that it is made of, delimiter, names and types of the attributes, stamp.
-  package static let lookup = """
+  package static let lookup = StatementText(
+    """
     with recursive used (oid) as (
       select pg_catalog.unnest($1::pg_catalog.oid[])
       union
@@ -47,13 +50,14 @@ extension CatalogueType {
         where \(isAttribute) and not a.attisdropped),
       \(stamp)
     from used join pg_catalog.pg_type t on t.oid = used.oid
-    """
+    """)
 
   /// Selects OID and stamp of the types of `$1` (`oid[]`): whether what is known of them still holds.
-  package static let check = """
+  package static let check = StatementText(
+    """
     select t.oid, \(stamp) from pg_catalog.pg_type t
     where t.oid = any ($1::pg_catalog.oid[])
-    """
+    """)
 
   private static let isArray =
     "t.typsubscript = 'pg_catalog.array_subscript_handler'::pg_catalog.regproc"

@@ -8,7 +8,7 @@ func outcomes(
   on connection: isolated PostgresConnection
 ) async throws -> [String] {
   for command in commands {
-    try connection.enqueue(command, parameters, 0..<parameters.count)
+    try connection.enqueue(StatementText(command), parameters, 0..<parameters.count)
   }
   try connection.sync()
   return try await answers(on: connection)

@@ -153,7 +153,7 @@ struct LostConnectionTests {
 
 extension PostgresConnection {
   fileprivate func send(_ command: String, _ parameters: ParameterList) throws {
-    try enqueue(command, parameters, 0..<parameters.count)
+    try enqueue(StatementText(command), parameters, 0..<parameters.count)
     try sync()
   }
 

@@ -134,14 +134,14 @@ struct ResultTests {
 extension PostgresConnection {
   fileprivate func transaction(_ commands: [String]) async throws -> [String] {
     try enqueueUnnamed("BEGIN")
-    for command in commands { try enqueue(command, ParameterList(), 0..<0) }
+    for command in commands { try enqueue(StatementText(command), ParameterList(), 0..<0) }
     try enqueueUnnamed("COMMIT")
     try sync()
     return try await answers(on: self)
   }
 
   fileprivate func failure(of command: String) async throws -> ServerError? {
-    try enqueue(command, ParameterList(), 0..<0)
+    try enqueue(StatementText(command), ParameterList(), 0..<0)
     try sync()
     var failure: ServerError?
     while true {
@@ -155,7 +155,7 @@ extension PostgresConnection {
   }
 
   fileprivate func expectColumns(_ command: String, _ names: [String]) async throws {
-    try enqueue(command, ParameterList(), 0..<0)
+    try enqueue(StatementText(command), ParameterList(), 0..<0)
     try sync()
     guard case .result(let result) = try await next() else {
       Issue.record("no result")

@@ -27,6 +27,16 @@ struct StatementCacheTests {
     #expect(cache.takeDeallocations() == [])
   }
 
+  @Test func `texts that only Unicode takes for the same are two statements`() {
+    var cache = StatementCache(capacity: 4)
+    #expect(cache.lookUp("select '\u{E9}'") == .unknown(name: "transom_1", statement: 1))
+    #expect(cache.lookUp("select 'e\u{301}'") == .unknown(name: "transom_2", statement: 2))
+    // As long as each other, too.
+    #expect(cache.lookUp("'a\u{323}\u{307}'") == .unknown(name: "transom_3", statement: 3))
+    #expect(cache.lookUp("'a\u{307}\u{323}'") == .unknown(name: "transom_4", statement: 4))
+    #expect(cache.lookUp("select 'e\u{301}'") == .known(name: "transom_2"))
+  }
+
   @Test func `what was noted of types lives as long as the statement`() {
     var cache = StatementCache(capacity: 2)
     _ = cache.lookUp("select 1")
@@ -48,7 +58,7 @@ struct StatementCacheTests {
 
   @Test func `the least recently used goes first, and is freed on the server`() {
     var cache = StatementCache(capacity: 2)
-    for sql in ["a", "b"] { number(cache.lookUp(sql)).map { cache.confirm($0) } }
+    for sql: StatementText in ["a", "b"] { number(cache.lookUp(sql)).map { cache.confirm($0) } }
     _ = cache.lookUp("a")
     #expect(cache.lookUp("c") == .unknown(name: "transom_3", statement: 3))
     #expect(cache.takeDeallocations() == ["DEALLOCATE transom_2"])
@@ -59,7 +69,7 @@ struct StatementCacheTests {
 
   @Test func `what is on its way stays, and later statements bring the cache back to its size`() {
     var cache = StatementCache(capacity: 3)
-    for index in 0..<10 { _ = cache.lookUp("long \(index)") }
+    for index in 0..<10 { _ = cache.lookUp(StatementText("long \(index)")) }
     #expect(cache.count == 10)
     #expect(cache.takeDeallocations() == [])
     for statement in 1...10 { cache.confirm(statement) }
@@ -71,7 +81,9 @@ struct StatementCacheTests {
 
   @Test func `after an invalidation everything is prepared anew, and the server frees all`() {
     var cache = StatementCache(capacity: 2)
-    for sql in ["a", "b", "c"] { number(cache.lookUp(sql)).map { cache.confirm($0) } }
+    for sql: StatementText in ["a", "b", "c"] {
+      number(cache.lookUp(sql)).map { cache.confirm($0) }
+    }
     cache.invalidate()
     #expect(cache.count == 0)
     #expect(cache.takeDeallocations() == ["DEALLOCATE ALL"])
@@ -81,7 +93,7 @@ struct StatementCacheTests {
   @Test(arguments: [-1, 0, 1])
   func `a capacity below one is one`(_ capacity: Int) {
     var cache = StatementCache(capacity: capacity)
-    for sql in ["a", "b"] { number(cache.lookUp(sql)).map { cache.confirm($0) } }
+    for sql: StatementText in ["a", "b"] { number(cache.lookUp(sql)).map { cache.confirm($0) } }
     #expect(cache.count == 1)
     #expect(cache.lookUp("b") == .known(name: "transom_2"))
   }
@@ -117,7 +129,7 @@ struct StatementCacheTests {
   ) {
     var prepared: [(name: StatementName, statement: Int)] = []
     for _ in 0..<Int.random(in: 1...10, using: &random) {
-      switch cache.lookUp("statement \(Int.random(in: 0..<12, using: &random))") {
+      switch cache.lookUp(StatementText("statement \(Int.random(in: 0..<12, using: &random))")) {
       case .known(let name):
         #expect(server.contains(name) || prepared.contains { $0.name == name }, "seed \(seed)")
       case .unknown(let name, let statement):

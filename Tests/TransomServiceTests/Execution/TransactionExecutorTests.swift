@@ -15,6 +15,20 @@ import TransomService
     return answer["results"]?[0]?["rows"]?[0]?.elements.map(\.text) ?? []
   }
 
+  @Test
+  func `a statement is run as it was sent, even if Unicode takes it for the same as one before`()
+    async throws
+  {
+    try await withExecutor { harness, _ in
+      for (literal, bytes) in [("\u{E9}", "c3a9"), ("e\u{301}", "65cc81"), ("\u{E9}", "c3a9")] {
+        let answer = try await harness.execute(
+          #"{"row_format": "arrays", "statements": ["#
+            + #"{"sql": "select encode(convert_to('\#(literal)', 'UTF8'), 'hex')"}]}"#)
+        #expect(answer["results"]?[0]?["rows"]?[0]?[0]?.text == bytes)
+      }
+    }
+  }
+
   @Test func `isolation, read_only and deferrable are in force`() async throws {
     let names = ["transaction_isolation", "transaction_read_only", "transaction_deferrable"]
     try await withExecutor { harness, _ in

@@ -129,7 +129,7 @@ struct SimulatedRun {
       return [
         Command(sql: plan.rollbackSQL(of: group), fault: fault == .rollback ? .refused : nil),
         Command(
-          sql: plan.sql(of: .release(group: group)),
+          sql: plan.releaseSQL(of: group),
           fault: fault == .releaseAfterRollback ? .refused : nil),
       ] + plan.steps[steps].map(command)
     }

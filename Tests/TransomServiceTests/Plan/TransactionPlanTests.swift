@@ -165,7 +165,7 @@ private func sql(_ plan: TransactionPlan) -> [String] { plan.steps.map(plan.sql(
         #"{"role": "r", "settings": {"a": "b"}, "read_only": true, "#
           + #""statements": [{"savepoint": [{"sql": "a"}]}]}"#))
     #expect(
-      plan.steps.map(\.isTransactionControl)
+      plan.steps.map { if case .control = plan.command(of: $0) { true } else { false } }
         == [true, false, false, false, true, false, true, true])
   }
 }

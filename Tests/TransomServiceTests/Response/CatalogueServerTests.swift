@@ -1,6 +1,8 @@
 import TestSupport
 import Testing
 
+import TransomPostgres
+
 @testable import TransomService
 
 /// Values of every type of a database, those that it has of its own included, against PostgreSQL's own `to_json`.
@@ -55,7 +57,7 @@ import Testing
 
   /// The types of these OIDs and all that they are made of, looked up as the service does.
   private static func types(_ oids: String, in db: TestDatabase) async throws -> TypeTable {
-    let sql = CatalogueType.lookup.replacing("$1", with: oids)
+    let sql = CatalogueType.lookup.sql.replacing("$1", with: oids)
     let rows = try await db.query(sql).map { try #require(CatalogueType(row: $0)) }
     var types = TypeTable()
     types.add(rows)
@@ -177,7 +179,8 @@ import Testing
       try await db.query(Self.schema)
       func stamps() async throws -> [String?: String?] {
         let rows = try await db.query(
-          CatalogueType.check.replacing("$1", with: "array['mood', 'pair', '\"Table\"']::regtype[]")
+          CatalogueType.check.sql.replacing(
+            "$1", with: "array['mood', 'pair', '\"Table\"']::regtype[]")
         )
         return Dictionary(uniqueKeysWithValues: rows.map { ($0[0], $0[1]) })
       }
@@ -185,7 +188,8 @@ import Testing
       #expect(before.count == 3)
       #expect(try await stamps() == before)
       let rows = try await db.query(
-        CatalogueType.lookup.replacing("$1", with: "array['mood', 'pair', '\"Table\"']::regtype[]"))
+        CatalogueType.lookup.sql.replacing(
+          "$1", with: "array['mood', 'pair', '\"Table\"']::regtype[]"))
       for row in rows { #expect(before[row[0]].map { $0 == row[7] } ?? true) }
       for change in [
         "alter type mood rename to humour; alter type humour rename to mood",

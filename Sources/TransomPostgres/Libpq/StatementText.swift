@@ -1,0 +1,47 @@
+internal import Glibc
+
+/// The text of a statement, with what would have to be found out about it each time it is looked up.
+///
+/// Texts are equal if their bytes are. Two of Swift's strings are already equal if Unicode takes them for the same, such as
+/// `select 'é'` with an é of one scalar or of two: PostgreSQL has to return what it was given.
+package struct StatementText: Hashable, Sendable, ExpressibleByStringLiteral {
+  package let sql: String
+  private let digest: Int
+
+  package init(_ sql: String) {
+    self.sql = sql
+    digest = Self.digest(of: sql)
+  }
+
+  package init(stringLiteral sql: String) { self.init(sql) }
+
+  package func hash(into hasher: inout Hasher) { hasher.combine(digest) }
+
+  package static func == (a: StatementText, b: StatementText) -> Bool {
+    a.digest == b.digest && a.sql.hasSameBytes(as: b.sql)
+  }
+
+  /// Safe: the bytes are read within the closure, which they outlive.
+  private static func digest(of sql: String) -> Int {
+    var hasher = Hasher()
+    var sql = sql
+    sql.withUTF8 { unsafe hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+    return hasher.finalize()
+  }
+}
+
+extension String {
+  /// Whether both are the same, byte for byte in UTF-8.
+  ///
+  /// Safe: the bytes are read within the closures, which they outlive.
+  fileprivate func hasSameBytes(as other: String) -> Bool {
+    var (a, b) = (self, other)
+    return a.withUTF8 { a in
+      b.withUTF8 { b in
+        guard a.count == b.count else { return false }
+        guard let first = a.baseAddress, let second = b.baseAddress else { return true }
+        return unsafe first == second || memcmp(first, second, a.count) == 0
+      }
+    }
+  }
+}

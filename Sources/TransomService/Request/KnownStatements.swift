@@ -1,0 +1,36 @@
+/// Statements that were checked before. Clients send the same ones again and again, with other parameters: what is known
+/// of one does not have to be found out anew.
+///
+/// It holds those that were used last, more or less: when the newer half is full, it becomes the older one, and what that
+/// held is forgotten unless it was used meanwhile. A client that writes its values into its SQL cannot make it grow.
+package final class KnownStatements {
+  /// At most so many statements make a half.
+  private static let halfCapacity = 256
+  /// A longer one is not kept.
+  private static let maximumLength = 8192
+
+  /// By their digests; of two with the same one the last is kept.
+  private var newer: [Int: SQLText] = [:]
+  private var older: [Int: SQLText] = [:]
+
+  package init() {}
+
+  var count: Int { newer.count + older.count }
+
+  /// The statement that stands in the document, if it is known.
+  func statement(_ node: JSONNode, _ digest: Int, _ json: borrowing JSONReader) -> SQLText? {
+    if let known = newer[digest], json.text(of: node, equals: known.text) { return known }
+    guard let known = older[digest], json.text(of: node, equals: known.text) else { return nil }
+    older[digest] = nil
+    keep(known, digest)
+    return known
+  }
+
+  func keep(_ statement: SQLText, _ digest: Int) {
+    guard statement.text.utf8.count <= Self.maximumLength else { return }
+    if newer.count >= Self.halfCapacity {
+      older = exchange(&newer, with: Dictionary(minimumCapacity: Self.halfCapacity))
+    }
+    newer[digest] = statement
+  }
+}
