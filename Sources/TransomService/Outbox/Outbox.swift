@@ -15,7 +15,7 @@ package final class Outbox: Sendable {
   private let installedRules: HookRules
   let logger: Logger
   private let commitIsTaken = Atomic(false)
-  private let waker = Mutex<(@Sendable () -> Void)?>(nil)
+  private let waker = Mutex<Waker?>(nil)
 
   package init(
     in database: Database, migrates: Bool, allowsAddresses: Bool = false,
@@ -69,10 +69,18 @@ package final class Outbox: Sendable {
 
   /// A transaction that emitted events is committed: they need not wait until somebody looks.
   func committed() {
-    let wake = waker.withLock { $0 }
-    wake?()
+    let waker = waker.withLock { $0 }
+    waker?.wake()
   }
 
   /// `wake` is called, from any thread, when there may be something to deliver.
-  func onCommit(_ wake: (@Sendable () -> Void)?) { waker.withLock { $0 = wake } }
+  func onCommit(_ wake: (@Sendable () -> Void)?) {
+    waker.withLock { $0 = wake.map(Waker.init) }
+  }
+
+  /// A closure on its own must not stand in a `Mutex`: each `withLock` takes it out and puts it back, in another
+  /// form than the one before, so that it would be a call deeper each time, until the stack is full.
+  private struct Waker {
+    let wake: @Sendable () -> Void
+  }
 }
