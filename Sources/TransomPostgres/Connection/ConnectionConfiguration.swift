@@ -9,6 +9,9 @@ public struct ConnectionConfiguration: Sendable {
   /// How long connecting may take, in seconds, unless the connection string has its own.
   public var connectTimeoutSeconds = 10
 
+  /// What else is set when a session starts, such as `work_mem=16MB`; not where statements are not prepared.
+  package var sessionSettings: [String] = []
+
   /// Takes the connection string; it is checked when a pool is made with it.
   public init(conninfo: String) { self.conninfo = conninfo }
 
@@ -33,6 +36,6 @@ public struct ConnectionConfiguration: Sendable {
         ("fallback_application_name", "transom"),
       ],
       // PgBouncer refuses start-up options that it does not track.
-      sessionOptions: preparesStatements ? Self.sessionOptions : [])
+      sessionOptions: preparesStatements ? Self.sessionOptions + sessionSettings : [])
   }
 }

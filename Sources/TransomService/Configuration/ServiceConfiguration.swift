@@ -70,6 +70,10 @@ extension ServiceConfiguration.Database {
   var outbox: DatabaseConfiguration {
     var configuration = DatabaseConfiguration(url: url)
     configuration.connection = connection
+    // Plans are made when the tables are still empty, and kept: everything is to be found by an index nevertheless.
+    configuration.connection.sessionSettings = [
+      "enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off",
+    ]
     configuration.pool.size = 2
     configuration.pool.waitLimit = poolWait
     configuration.resolvesCommitInDoubt = false

@@ -18,6 +18,9 @@ extension Outbox {
   /// depends on their number, not on that of the deliveries. Of an ordered webhook only the first one is taken.
   ///
   /// A claim is a lease: when it is over, another dispatcher may claim the delivery, as its owner must be dead.
+  ///
+  /// What was chosen is locked, and so stays at its place in the table. By that it is found again, whatever the planner
+  /// thinks of the indexes: plans are made while the table is empty, when each looks as good as the other.
   private static let claimSQL = """
     with recursive pending (id) as (
       (select webhook_id from transom.deliveries where status = 'pending' order by webhook_id limit 1)
@@ -33,15 +36,15 @@ extension Outbox {
       where w.disabled_at is null and coalesce(r.room, $3::int) > 0
       order by random()
     ), chosen as (
-      select d.event_seq, d.webhook_id from wanted cross join lateral (
-        select d.event_seq, d.webhook_id from transom.deliveries d
+      select d.place from wanted cross join lateral (
+        select d.ctid as place from transom.deliveries d
         where d.webhook_id = wanted.id and d.status = 'pending' and not d.is_ordered
           and d.due_at <= now() and (d.leased_until is null or d.leased_until < now())
         order by d.due_at limit wanted.room for update skip locked
       ) d
       union all
-      select d.event_seq, d.webhook_id from wanted cross join lateral (
-        select d.event_seq, d.webhook_id from transom.deliveries d
+      select d.place from wanted cross join lateral (
+        select d.ctid as place from transom.deliveries d
         where d.webhook_id = wanted.id and d.status = 'pending' and d.is_ordered
           and d.event_seq = (
             select f.event_seq from transom.deliveries f
@@ -54,10 +57,9 @@ extension Outbox {
     )
     update transom.deliveries d
     set leased_by = $5, leased_until = now() + $6 * interval '1 ms'
-    from chosen c
-    join transom.events e on e.seq = c.event_seq
-    join transom.webhooks w on w.id = c.webhook_id
-    where d.event_seq = c.event_seq and d.webhook_id = c.webhook_id
+    from transom.events e, transom.webhooks w
+    where d.ctid = any (array(select place from chosen))
+      and e.seq = d.event_seq and w.id = d.webhook_id
     returning d.event_seq, d.webhook_id, d.failures, e.id, e.event,
       to_char(e.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), e.data::text, w.url,
       w.secret, case when w.previous_secret_expires_at > now() then w.previous_secret end
@@ -88,6 +90,7 @@ extension Outbox {
     }
   }
 
+  /// The status is asked for in a way that no index of what is pending answers: the key is what finds the delivery.
   private static let recordSQL = """
     update transom.deliveries d set
       status = r.status,
@@ -101,7 +104,7 @@ extension Outbox {
       finished_at = case when r.status <> 'pending' then clock_timestamp() end
     from unnest($1::bigint[], $2::bigint[], $3::text[], $4::int[], $5::bigint[], $6::jsonb[])
       as r (event_seq, webhook_id, status, failed, pause, attempt)
-    where d.event_seq = r.event_seq and d.webhook_id = r.webhook_id and d.status = 'pending'
+    where d.event_seq = r.event_seq and d.webhook_id = r.webhook_id and d.status not in ('delivered', 'dead')
       and (d.leased_by = $7 or r.status = 'delivered')
     """
 

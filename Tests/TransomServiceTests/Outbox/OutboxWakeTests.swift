@@ -4,7 +4,8 @@ import Testing
 @testable import TransomService
 
 @Suite struct OutboxWakeTests {
-  @Test func `a dispatcher is woken however many transactions were committed before`() async throws {
+  @Test func `a dispatcher is woken however many transactions were committed before`() async throws
+  {
     try await withExecutor {
       $0.hasOutbox = true
     } _: { harness, _ in

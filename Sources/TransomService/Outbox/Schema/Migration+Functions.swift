@@ -14,7 +14,7 @@ extension Migration {
       event_id constant text := 'evt_'
         || lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0')
         || substr(replace(gen_random_uuid()::text, '-', ''), 13);
-      takers bigint[] := array[target];
+      event_seq constant bigint := nextval('transom.events_seq_seq');
       -- What takes the event: for a.b.c that is *, a.*, a.b.* and a.b.c. Events of Transom's own are no part of *.
       patterns text[] := case when event_name like 'transaction.%' then array[event_name]
         else array['*', event_name] end;
@@ -36,20 +36,19 @@ extension Migration {
           prefix := prefix || parts[index] || '.';
           patterns := patterns || (prefix || '*');
         end loop;
-        select array_agg(distinct w.id) into takers
-        from transom.subscriptions s join transom.webhooks w on w.id = s.webhook_id
-        where s.pattern = any (patterns collate "C") and w.disabled_at is null;
-        if takers is null then
-          return event_id;
-        end if;
+        insert into transom.deliveries (event_seq, webhook_id, is_ordered)
+        select event_seq, w.id, w.is_ordered from transom.webhooks w
+        where w.disabled_at is null and w.id in (
+          select s.webhook_id from transom.subscriptions s
+          where s.pattern = any (patterns collate "C"));
+      else
+        insert into transom.deliveries (event_seq, webhook_id, is_ordered)
+        select event_seq, w.id, w.is_ordered from transom.webhooks w where w.id = target;
       end if;
-      with stored as (
-        insert into transom.events (id, event, data) values (event_id, event_name, event_data)
-        returning seq
-      )
-      insert into transom.deliveries (event_seq, webhook_id, is_ordered)
-      select stored.seq, w.id, w.is_ordered
-      from stored cross join transom.webhooks w where w.id = any (takers);
+      if found then
+        insert into transom.events (seq, id, event, data) overriding system value
+        values (event_seq, event_id, event_name, event_data);
+      end if;
       return event_id;
     end $$
     """#,
