@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Measures the library TransomPostgres alone, beside psycopg 3, on one connection each, in interleaved rounds.
+"""Measures the library TransomPostgres alone, beside psycopg 3, in interleaved rounds: one task with one connection, and
+as many as a server has.
 
   make bench-library
   python3 Tests/Benchmarks/library.py --rounds 3 --seconds 3
@@ -21,14 +22,20 @@ from machine import Wrong, run
 
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parents[1] / ".build/bench"
+SINGLE, SERVER = (1, 1), (32, 16)
+"""Tasks and connections."""
 WORKLOADS = {
-    "select": "one SELECT by key",
-    "atomic": "atomic block of five statements, one by one",
-    "atomic-pipeline": "atomic block of five statements, pipelined",
-    "many": "executeMany, 10,000 rows",
-    "iterate": "iteration over 1,000,000 rows",
+    ("select", SINGLE): "one SELECT by key",
+    ("atomic", SINGLE): "atomic block of five statements, one by one",
+    ("atomic-pipeline", SINGLE): "atomic block of five statements, pipelined",
+    ("many", SINGLE): "executeMany, 10,000 rows",
+    ("iterate", SINGLE): "iteration over 1,000,000 rows",
+    ("select", SERVER): "one SELECT by key, 32 tasks on 16 connections",
+    ("atomic", SERVER): "atomic block of five statements, one by one, 32 tasks on 16 connections",
+    ("atomic-pipeline", SERVER): "atomic block of five statements, pipelined, 32 tasks on 16 connections",
 }
 PSYCOPG = "3.3.9"
+POOL = "3.3.3"
 
 
 def python():
@@ -37,9 +44,11 @@ def python():
     interpreter = environment / "bin/python"
     if not interpreter.exists():
         run([sys.executable, "-m", "venv", environment])
-    version = "import psycopg; assert psycopg.__version__ == %r" % PSYCOPG
+    version = ("import psycopg, psycopg_pool;"
+               f"assert (psycopg.__version__, psycopg_pool.__version__) == {(PSYCOPG, POOL)}")
     if subprocess.run([interpreter, "-c", version], capture_output=True, check=False).returncode:
-        run([interpreter, "-m", "pip", "install", "-q", f"psycopg[binary]=={PSYCOPG}"])
+        run([interpreter, "-m", "pip", "install", "-q", f"psycopg[binary]=={PSYCOPG}",
+             f"psycopg-pool=={POOL}"])
     return interpreter
 
 
@@ -77,23 +86,29 @@ def main():
     try:
         for number in range(options.rounds):
             for workload in WORKLOADS:
+                kind, (tasks, connections) = workload
                 for name, (command, last) in contestants.items():
+                    if tasks > 1 and last == ["sync"]:
+                        continue
                     cluster.reset("w2")
-                    got = measure([*command, cluster.url, workload, options.seconds, options.scale, *last])
+                    got = measure([*command, cluster.url, kind, options.seconds, options.scale, tasks,
+                                   connections, *last])
                     results.setdefault((workload, name), []).append(got)
-                    print(f"round {number + 1} {workload:16} {name:18} {got['count'] / got['seconds']:10.1f}/s"
+                    print(f"round {number + 1} {kind:16} {tasks:2} {name:18} {got['count'] / got['seconds']:10.1f}/s"
                           f" {got['cpu'] / got['count'] * 1e6:12.0f} µs CPU {got['rss']:6.0f} MiB",
                           file=sys.stderr, flush=True)
     finally:
         cluster.close()
-    print(f"{options.rounds} rounds of {options.seconds:g} s, one connection, {os.cpu_count()} cores,"
-          f" psycopg {PSYCOPG} (binary).")
+    print(f"{options.rounds} rounds of {options.seconds:g} s, {os.cpu_count()} cores, psycopg {PSYCOPG} (binary)"
+          f" and psycopg_pool {POOL}.")
     for workload, title in WORKLOADS.items():
         print(f"\n**{title[0].upper()}{title[1:]}**\n")
         print("| | times/s | CPU of the client, µs each | per CPU second | memory, MiB | ÷ psycopg 3, async,"
               " per CPU second |\n| --- | ---: | ---: | ---: | ---: | ---: |")
         base = results[workload, "psycopg 3, async"]
         for name in contestants:
+            if (workload, name) not in results:
+                continue
             rounds = results[workload, name]
             middle = lambda figure: statistics.median(map(figure, rounds))
             ratio = statistics.median(

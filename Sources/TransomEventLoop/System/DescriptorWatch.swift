@@ -63,14 +63,24 @@ package final class DescriptorWatch: @unchecked Sendable {
   /// By `Side`. A subscript of our own with two stored properties would put its frame on the heap each time.
   private var directions: InlineArray<2, Direction> = [Direction(), Direction()]
   private var slot: Int?
+  private let alwaysReportsOutput: Bool
+  /// Whether the kernel is asked to report when a write is worth a try.
+  private var asksForOutput: Bool
   private var hungUp = false
   private var hangUpHandler: (@Sendable () -> Void)?
 
   /// Registers a non-blocking descriptor with a loop. On the loop only.
-  package init(_ descriptor: CInt, on loop: EventLoop) throws(SystemError) {
+  ///
+  /// That a write is worth a try is asked for after `didFill` only, unless `alwaysReportsOutput`: on a Unix-domain socket
+  /// it is news each time the peer has read, and wakes the loop for nothing.
+  package init(
+    _ descriptor: CInt, on loop: EventLoop, alwaysReportsOutput: Bool = false
+  ) throws(SystemError) {
     self.loop = loop
     self.descriptor = descriptor
-    slot = try loop.add(self)
+    self.alwaysReportsOutput = alwaysReportsOutput
+    asksForOutput = alwaysReportsOutput
+    slot = try loop.add(self, reportsOutput: alwaysReportsOutput)
   }
 
   /// Whether the peer has closed its side, or the connection broke.
@@ -91,7 +101,19 @@ package final class DescriptorWatch: @unchecked Sendable {
   }
 
   /// The last write could not take everything: the next wait for writing waits for the kernel.
-  package func didFill() { directions[Side.write].isReady = false }
+  package func didFill() {
+    directions[Side.write].isReady = false
+    askForOutput(true)
+  }
+
+  private func askForOutput(_ value: Bool) {
+    guard let slot, value != asksForOutput, !alwaysReportsOutput else { return }
+    asksForOutput = value
+    // Nobody would tell: the next write finds out by itself.
+    if !loop.modify(self, slot: slot, reportsOutput: value), value {
+      directions[Side.write].isReady = true
+    }
+  }
 
   // The waits run in their caller's isolation, which must be on the loop.
 
@@ -170,6 +192,7 @@ package final class DescriptorWatch: @unchecked Sendable {
       directions[Side.read].end(.ready)
     }
     if readiness.canWrite {
+      askForOutput(false)
       directions[Side.write].isReady = true
       directions[Side.write].end(.ready)
       if directions[Side.read].endsWithEither { directions[Side.read].end(.ready) }

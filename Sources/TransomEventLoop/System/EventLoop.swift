@@ -18,7 +18,10 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
   package typealias TimerID = TimerQueue<@Sendable () -> Void>.TimerID
 
   private enum Work {
+    /// A part of a task that is isolated to an actor of the loop.
     case job(UnownedJob)
+    /// A part of a task that prefers the loop, and is isolated to nothing.
+    case free(UnownedJob)
     case call(@Sendable () -> Void)
   }
 
@@ -89,22 +92,24 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
 
   // MARK: Executor
 
-  package func enqueue(_ job: consuming ExecutorJob) {
-    let job = UnownedJob(job)
+  package func enqueue(_ job: consuming ExecutorJob) { enqueue(.job(UnownedJob(job))) }
+
+  /// The same for a task that prefers the loop. If it were run as an actor's, it would come back here for each call of a
+  /// function that is isolated to nothing.
+  @_implements(TaskExecutor, enqueue(_:))
+  package func enqueueFree(_ job: consuming ExecutorJob) { enqueue(.free(UnownedJob(job))) }
+
+  private func enqueue(_ item: Work) {
     if isCurrent {
-      work.append(.job(job))
+      work.append(item)
     } else {
-      enqueueRemotely(.job(job))
+      enqueueRemotely(item)
     }
   }
 
   /// Calls `body` on the loop's thread, soon, never at once. From any thread.
   package func execute(_ body: @escaping @Sendable () -> Void) {
-    if isCurrent {
-      work.append(.call(body))
-    } else {
-      enqueueRemotely(.call(body))
-    }
+    enqueue(.call(body))
   }
 
   /// What an actor that lives on this loop returns as its `unownedExecutor`.
@@ -166,19 +171,30 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
 
   // MARK: Descriptors
 
-  /// Registers a non-blocking descriptor for both directions, edge-triggered.
-  func add(_ watch: DescriptorWatch) throws(SystemError) -> Int {
+  /// Registers a non-blocking descriptor, edge-triggered.
+  func add(_ watch: DescriptorWatch, reportsOutput: Bool) throws(SystemError) -> Int {
     preconditionOnLoop()
     let slot = freeWatches.popLast() ?? watches.count
     if slot == watches.count { watches.append(nil) }
-    let interest =
-      EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
+    let interest = Self.interest(reportsOutput)
     guard ctransom_epoll_add(epoll.rawValue, watch.descriptor, interest, UInt64(slot)) == 0 else {
       freeWatches.append(slot)
       throw .last("epoll_ctl")
     }
     watches[slot] = watch
     return slot
+  }
+
+  private static func interest(_ reportsOutput: Bool) -> UInt32 {
+    EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
+      | (reportsOutput ? EPOLLOUT.rawValue : 0)
+  }
+
+  /// Changes what is reported of a descriptor, and has it all reported that holds now. False: it could not be changed.
+  func modify(_ watch: DescriptorWatch, slot: Int, reportsOutput: Bool) -> Bool {
+    preconditionOnLoop()
+    return ctransom_epoll_modify(
+      epoll.rawValue, watch.descriptor, Self.interest(reportsOutput), UInt64(slot)) == 0
   }
 
   /// Ends a registration. Its slot is used again only in a later turn: events of this turn that were
@@ -230,6 +246,8 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
       case .job(let job):
         unsafe job.runSynchronously(
           isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+      case .free(let job):
+        unsafe job.runSynchronously(on: asUnownedTaskExecutor())
       case .call(let body):
         body()
       }

@@ -3,7 +3,7 @@ struct Exchange: Sendable {
   /// Commands of our own, in front.
   var prefix: [String] = []
   /// The statements' SQL, and which of the parameters are theirs.
-  var statements: [(sql: String, parameters: Range<Int>)] = []
+  var statements: [(text: StatementText, parameters: Range<Int>)] = []
   var parameters = ParameterList()
   /// Commands of our own, behind.
   var suffix: [String] = []
@@ -17,16 +17,18 @@ struct Exchange: Sendable {
   init() {}
 
   init(_ statement: Statement) {
-    statements = [(statement.sql, 0..<statement.parameters.count)]
+    statements = [(StatementText(statement.sql), 0..<statement.parameters.count)]
     parameters = statement.parameters
   }
 
   /// Adds a statement.
   mutating func append(_ statement: Statement) {
     let start = parameters.count
-    // The usual case: the same statement with other parameters.
     parameters.append(contentsOf: statement.parameters)
-    statements.append((statement.sql, start..<parameters.count))
+    // The usual case: the same statement with other parameters.
+    let last = statements.last?.text
+    let text = last?.sql == statement.sql ? last : nil
+    statements.append((text ?? StatementText(statement.sql), start..<parameters.count))
   }
 
   var commandCount: Int { prefix.count + statements.count + suffix.count }
@@ -40,12 +42,13 @@ enum Outcome: Sendable {
 }
 
 /// What came of an exchange: an outcome for each command that was answered.
-struct ExchangeReply: Sendable {
+struct ExchangeReply: Answers {
   var outcomes: [Outcome] = []
   /// What the server says of the transaction.
   var status = TransactionStateMachine.ServerStatus.idle
   /// Why there are no more outcomes.
   var failure: ConnectionError?
+  var isDeallocating = false
 
   /// The first error, and which command failed.
   var firstError: (index: Int, error: ServerError)? {
@@ -54,62 +57,41 @@ struct ExchangeReply: Sendable {
     }
     return nil
   }
+
+  mutating func take(
+    from connection: isolated PostgresConnection
+  ) throws(ConnectionError) -> PostgresConnection.Awaited? {
+    while let event = try connection.poll(after: &isDeallocating) {
+      switch consume event {
+      case .result(let result): outcomes.append(.result(ResultStorage(result)))
+      case .failed(let error): outcomes.append(.failed(error))
+      case .skipped: outcomes.append(.skipped)
+      case .synced:
+        status = connection.handle.transactionStatus
+        return nil
+      }
+    }
+    return connection.awaited
+  }
 }
 
 extension PostgresConnection {
   /// Sends everything and a sync, and waits for all answers.
-  ///
-  /// It is not ended by cancellation: `StatementCanceller` sees to that.
-  func exchange(_ exchange: Exchange) async -> ExchangeReply {
+  nonisolated func exchange(_ exchange: Exchange) async -> ExchangeReply {
     var reply = ExchangeReply()
     reply.outcomes.reserveCapacity(exchange.commandCount)
-    do {
-      try await discard(sendDeallocations())
-      try send(exchange)
-      while true {
-        switch try await next(isShielded: true) {
-        case .result(let result): reply.outcomes.append(.result(ResultStorage(result)))
-        case .failed(let error): reply.outcomes.append(.failed(error))
-        case .skipped: reply.outcomes.append(.skipped)
-        case .synced:
-          reply.status = handle.transactionStatus
-          return reply
-        }
-      }
-    } catch {
-      reply.failure = error
-      return reply
-    }
+    return await collect(reply, sending: exchange)
   }
 
   func send(_ exchange: Exchange) throws(ConnectionError) {
     for command in exchange.prefix { try enqueueUnnamed(command) }
     for statement in exchange.statements {
       try enqueue(
-        StatementText(statement.sql), exchange.parameters, statement.parameters,
-        byRow: exchange.byRow,
+        statement.text, exchange.parameters, statement.parameters, byRow: exchange.byRow,
         isPrepared: exchange.isPrepared)
     }
     if exchange.flushesBeforeSuffix { try requestFlush() }
     for command in exchange.suffix { try enqueueUnnamed(command) }
     try sync()
-  }
-
-  /// Between transactions: frees what the server holds of statements that are no longer used.
-  func sendDeallocations() throws(ConnectionError) -> Bool {
-    guard handle.isIdle else { return false }
-    return try enqueueDeallocations()
-  }
-
-  func discard(_ isDeallocating: Bool) async throws(ConnectionError) {
-    guard isDeallocating else { return }
-    while true {
-      switch try await next(isShielded: true) {
-      case .synced: return
-      case .result: continue
-      case .failed: continue
-      case .skipped: continue
-      }
-    }
   }
 }

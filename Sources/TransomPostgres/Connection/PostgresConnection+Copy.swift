@@ -32,7 +32,7 @@ extension PostgresConnection {
   /// Begins a COPY. Not nil: it did not begin, or not in that direction, and is over.
   func beginCopy(_ sql: String, _ direction: CopyDirection) async -> CopyReply? {
     do throws(ConnectionError) {
-      try await discard(sendDeallocations())
+      try await freeUnused()
       try checkUsable()
       try check(pipeline.isIdle && handle.leavePipelineMode())
       statements.noteUnprepared(sql)
@@ -52,6 +52,13 @@ extension PostgresConnection {
       return try await finishCopy(result)
     } catch {
       return CopyReply(failure: error)
+    }
+  }
+
+  private func freeUnused() async throws(ConnectionError) {
+    guard try deallocateUnused() else { return }
+    while true {
+      if case .synced = try await next(isShielded: true) { return }
     }
   }
 

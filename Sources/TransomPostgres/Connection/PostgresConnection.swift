@@ -45,7 +45,9 @@ package actor PostgresConnection: EventLoopActor {
     self.loop = loop
     self.handle = handle
     let descriptor = try FileDescriptor(duplicating: handle.socket)
-    watch = try DescriptorWatch(descriptor.rawValue, on: loop)
+    // What libpq has taken out of TLS while it wrote shows in the kernel's report of both directions alone.
+    watch = try DescriptorWatch(
+      descriptor.rawValue, on: loop, alwaysReportsOutput: handle.isEncrypted)
     self.descriptor = consume descriptor
     processID = handle.processID
     openedAt = loop.now

@@ -72,7 +72,7 @@ extension ConnectionScope {
     if let (index, error) = reply.firstError {
       let statement = index - exchange.prefix.count
       let isOurs = !exchange.statements.indices.contains(statement)
-      throw PostgresError(error, statement: isOurs ? nil : exchange.statements[statement].sql)
+      throw PostgresError(error, statement: isOurs ? nil : exchange.statements[statement].text.sql)
     }
     if let failure = reply.failure { throw PostgresError(failure) }
     return reply.outcomes.dropFirst(exchange.prefix.count).compactMap {

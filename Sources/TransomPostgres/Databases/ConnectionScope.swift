@@ -36,10 +36,13 @@ final class ConnectionScope: Sendable {
   }
 
   let database: DatabaseCore
+  /// The loop on which its connection is to live.
+  let loop: Int
   private let storage: Mutex<State>
 
   init(_ database: DatabaseCore) {
     self.database = database
+    loop = database.nextLoop
     storage = Mutex(State(owner: TaskIdentity.current))
   }
 
@@ -62,9 +65,9 @@ final class ConnectionScope: Sendable {
   /// The task's connection, taken from the pool if it has none.
   func connection(isShielded: Bool = false) async throws -> PostgresConnection {
     if let lease = with({ $0.lease }) { return lease.connection }
-    let start = ContinuousClock.now
-    let lease = try await database.lease(isShielded: isShielded)
-    database.measureWait(since: start)
+    let start = database.instrumentation.emitsMetrics ? ContinuousClock.now : nil
+    let lease = try await database.lease(onLoop: loop, isShielded: isShielded)
+    if let start { database.measureWait(since: start) }
     with { $0.lease = lease }
     return lease.connection
   }
@@ -75,7 +78,7 @@ final class ConnectionScope: Sendable {
       (state.stream, state.isCopying) = (nil, false)
       return exchange(&state.lease, with: nil)
     }
-    if let lease { database.pool.releaseSoon(lease) }
+    if let lease, !lease.releaseAtOnce() { database.pool.releaseSoon(lease) }
   }
 
   /// Whether nothing more can be done in the transaction.

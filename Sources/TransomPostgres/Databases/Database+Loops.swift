@@ -11,7 +11,8 @@ extension Database {
   ) throws(PostgresError) {
     try configuration.validate(alias)
     core = try DatabaseCore(
-      alias, configuration, on: group, instrumentation: Instrumentation(), logger: logger)
+      alias, configuration, on: group, bringsBodies: true, instrumentation: Instrumentation(),
+      logger: logger)
   }
 
   /// Refuses who comes, waits until every connection has come back, and closes them all.

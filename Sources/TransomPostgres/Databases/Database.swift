@@ -98,9 +98,11 @@ public struct Database: Sendable {
     }
   }
 
-  /// The task's own scope, or a new one for the body.
+  /// The task's own scope, or a new one for the body, whose task moves to the connection's loop with its first
+  /// statement.
   func withScope<Result>(
-    keepsConnection: Bool = false, _ body: (ConnectionScope) async throws -> Result
+    keepsConnection: Bool = false, movesTask: Bool = true,
+    _ body: (ConnectionScope) async throws -> Result
   ) async throws -> Result {
     if let scope = try AmbientFrame.scope(of: core) {
       guard keepsConnection else { return try await body(scope) }
@@ -110,9 +112,12 @@ public struct Database: Sendable {
     }
     let scope = ConnectionScope(core)
     scope.with { $0.keepsConnection = keepsConnection }
-    defer { scope.close() }
     let frame = AmbientFrame(scope, inside: AmbientFrame.current)
-    return try await AmbientFrame.$current.withValue(frame) { try await body(scope) }
+    return try await scope.moving(movesTask && core.bringsBodies) {
+      // While it is still there, so that the connection is idle at once.
+      defer { scope.close() }
+      return try await AmbientFrame.$current.withValue(frame) { try await body(scope) }
+    }
   }
 }
 

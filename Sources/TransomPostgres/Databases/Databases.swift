@@ -20,12 +20,19 @@ public final class Databases: Sendable {
 
   /// Checks the settings, and makes pools without connecting.
   ///
-  /// `eventLoops` are threads that do nothing but talk to the servers. The `logger` gets what nobody else is told,
-  /// such as the errors of robust `onCommit` hooks.
-  ///
+  /// - Parameters:
+  ///   - configurations: the databases, by alias.
+  ///   - eventLoops: the number of threads that talk to the servers, from 1 to 1024.
+  ///   - runsBodiesOnEventLoops: whether what a block does runs on the thread of its connection, as in asyncio: then a
+  ///     statement costs no change of threads, and a block two of them. What computes for long, or blocks, holds up the
+  ///     other connections of that thread meanwhile. If false, bodies run where they would run otherwise, and each statement
+  ///     costs two. See <doc:ConcurrencyAndOwnership#Threads>.
+  ///   - instrumentation: what is told to tracing and metrics.
+  ///   - logger: gets what nobody else is told, such as the errors of robust `onCommit` hooks.
   /// - Throws: `PostgresError` of kind `.configuration` that names the alias and the setting.
   public init(
     _ configurations: [String: DatabaseConfiguration], eventLoops: Int = 1,
+    runsBodiesOnEventLoops: Bool = true,
     instrumentation: Instrumentation = Instrumentation(),
     logger: Logger = Logger(label: "transom.postgres")
   ) throws {
@@ -44,7 +51,8 @@ public final class Databases: Sendable {
     let group = group
     databases = try configurations.reduce(into: [:]) { databases, entry in
       let core = try DatabaseCore(
-        entry.key, entry.value, on: group, instrumentation: instrumentation, logger: logger)
+        entry.key, entry.value, on: group, bringsBodies: runsBodiesOnEventLoops,
+        instrumentation: instrumentation, logger: logger)
       databases[entry.key] = Database(core: core)
     }
   }

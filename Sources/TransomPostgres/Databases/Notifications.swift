@@ -68,7 +68,7 @@ extension Database {
   public func listen<Result>(
     to channels: [String], _ body: (Notifications) async throws -> Result
   ) async throws -> Result {
-    let lease = try await core.lease()
+    let lease = try await core.lease(onLoop: core.nextLoop)
     var exchange = Exchange()
     exchange.suffix = channels.map { "LISTEN \(Statement.quoted($0))" }
     let reply = await lease.connection.exchange(exchange)

@@ -106,6 +106,7 @@ actor ConnectionPool: EventLoopActor {
   private func waitElsewhere(
     until deadline: MonotonicInstant
   ) async throws(LeaseError) -> (connection: PostgresConnection, pool: ConnectionPool) {
+    if let connection = leaseIdle() { return (connection, self) }
     let waiter = makeWaiter()
     let grant = await withTaskCancellationHandler {
       await withCheckedContinuation { begin(waiter, $0, until: deadline) }

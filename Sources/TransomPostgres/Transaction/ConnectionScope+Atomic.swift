@@ -215,7 +215,7 @@ extension ConnectionScope {
 
   /// `committed`, `aborted`, or `in progress` while the old server process is still at it; nil if nobody tells.
   private func fate(of transactionID: String) async -> String? {
-    guard let lease = try? await database.lease(isShielded: true) else { return nil }
+    guard let lease = try? await database.lease(onLoop: loop, isShielded: true) else { return nil }
     let reply = await lease.connection.exchange(
       Exchange("SELECT pg_xact_status(\(transactionID)::xid8)"))
     await database.pool.release(lease)

@@ -31,7 +31,8 @@ extension Database {
   /// for an outermost one: it can be durable, and choose its isolation in vain.
   package func withTestTransaction<Result>(_ body: () async throws -> Result) async throws -> Result
   {
-    try await withScope(keepsConnection: true) { scope in
+    // A test may wait for others with its thread: it stays where it is.
+    try await withScope(keepsConnection: true, movesTask: false) { scope in
       try await scope.atomic(.init(isTest: true)) { tx in
         let result = try await body()
         // In a test that has set it itself, too, and in one whose statement failed.

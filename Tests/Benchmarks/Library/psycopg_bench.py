@@ -1,6 +1,8 @@
-"""The workloads of LibraryBench in psycopg 3, on one connection: how often, in which time, at what cost.
+"""The workloads of LibraryBench in psycopg 3: how often, in which time, at what cost.
 
-  psycopg_bench.py URL WORKLOAD SECONDS SCALE sync|async
+  psycopg_bench.py URL WORKLOAD SECONDS SCALE TASKS CONNECTIONS sync|async
+
+One task has a connection of its own all the time; of several, each takes one from a pool each time.
 """
 import asyncio
 import json
@@ -10,9 +12,10 @@ import sys
 import time
 
 import psycopg
+import psycopg_pool
 
-url, workload, seconds, scale, kind = sys.argv[1:]
-seconds, scale = float(seconds), int(scale)
+url, workload, seconds, scale, tasks, connections, kind = sys.argv[1:]
+seconds, scale, tasks, connections = float(seconds), int(scale), int(tasks), int(connections)
 ACCOUNT = "select abalance from pgbench_accounts where aid = %s"
 MANY = "insert into pgbench_history (tid, bid, aid, delta) values (1, 1, %s, 0)"
 SERIES = "select g, 'some text' from generate_series(1, 1000000) g"
@@ -108,7 +111,30 @@ async def main_async():
         report(count, start, before)
 
 
+async def main_pool():
+    async with psycopg_pool.AsyncConnectionPool(
+            url, min_size=connections, max_size=connections,
+            kwargs={"autocommit": True, "prepare_threshold": 0}) as pool:
+
+        async def work(end):
+            count = 0
+            while not count or time.monotonic() < end:
+                async with pool.connection() as connection:
+                    await perform_async(connection)
+                count += 1
+            return count
+
+        async def all_tasks(end):
+            return sum(await asyncio.gather(*(work(end) for _ in range(tasks))))
+
+        await all_tasks(0)
+        before, start = cpu(), time.monotonic()
+        report(await all_tasks(start + seconds), start, before)
+
+
 if kind == "sync":
     main()
+elif tasks > 1:
+    asyncio.run(main_pool())
 else:
     asyncio.run(main_async())

@@ -1,9 +1,11 @@
 import Foundation
 import TransomPostgres
 
-/// One workload of `library.py`, on one connection: how often it was done, in which time, and what it cost.
+/// One workload of `library.py`: how often it was done, in which time, and what it cost.
 ///
-///     LibraryBench URL WORKLOAD SECONDS SCALE
+///     LibraryBench URL WORKLOAD SECONDS SCALE TASKS CONNECTIONS
+///
+/// One task has a connection of its own all the time; of several, each takes one from the pool each time.
 @main
 struct LibraryBench {
   /// Why there is nothing to report.
@@ -13,36 +15,73 @@ struct LibraryBench {
 
   let database: Database
   let scale: Int
+  /// As cheap as that of the other side, which makes no system call either.
+  var random = SplitMix()
 
-  static func main() async throws {
-    let arguments = CommandLine.arguments
-    guard arguments.count == 5, let seconds = Double(arguments[3]), let scale = Int(arguments[4])
+  static func main() async throws { try await measure(CommandLine.arguments) }
+
+  /// Off the main actor, to which `main` is bound.
+  @concurrent private static func measure(_ arguments: [String]) async throws {
+    guard arguments.count == 7, let seconds = Double(arguments[3]), let scale = Int(arguments[4]),
+      let tasks = Int(arguments[5]), let connections = Int(arguments[6])
     else {
-      throw Failure(description: "usage: LibraryBench URL WORKLOAD SECONDS SCALE")
+      throw Failure(description: "usage: LibraryBench URL WORKLOAD SECONDS SCALE TASKS CONNECTIONS")
     }
-    let databases = try Databases(["default": DatabaseConfiguration(url: arguments[1])])
+    var configuration = DatabaseConfiguration(url: arguments[1])
+    configuration.pool.size = connections
+    let databases = try Databases(["default": configuration])
     let database = try databases.default
-    let bench = LibraryBench(database: database, scale: scale)
-    // The task's own connection is used all the time.
-    try await database.withConnection { _ in try await bench.run(arguments[2], seconds) }
+    let workload = arguments[2]
+    if tasks == 1 {
+      try await database.withConnection { _ in
+        var bench = LibraryBench(database: database, scale: scale)
+        try await bench.perform(workload)
+        let before = Usage.now
+        before.report(try await bench.run(workload, until: before.start + .seconds(seconds)))
+      }
+    } else {
+      try await all(tasks, database, scale) { bench in
+        try await bench.perform(workload)
+        return 0
+      }
+      let before = Usage.now
+      let end = before.start + .seconds(seconds)
+      before.report(
+        try await all(tasks, database, scale) { bench in try await bench.run(workload, until: end) }
+      )
+    }
     await databases.shutdown()
   }
 
-  private func run(_ workload: String, _ seconds: Double) async throws {
-    // Once before it counts, so that statements are prepared.
-    try await perform(workload)
-    let cpu = Self.cpuSeconds
-    let start = ContinuousClock.now
+  /// How often so many tasks did something, all of them.
+  @discardableResult
+  private static func all(
+    _ tasks: Int, _ database: Database, _ scale: Int,
+    _ body: @escaping @Sendable (inout LibraryBench) async throws -> Int
+  ) async throws -> Int {
+    try await withThrowingTaskGroup(of: Int.self) { group in
+      for _ in 0..<tasks {
+        group.addTask {
+          var bench = LibraryBench(database: database, scale: scale)
+          return try await body(&bench)
+        }
+      }
+      return try await group.reduce(0, +)
+    }
+  }
+
+  private mutating func run(
+    _ workload: String, until end: ContinuousClock.Instant
+  ) async throws -> Int {
     var count = 0
     repeat {
       try await perform(workload)
       count += 1
-    } while ContinuousClock.now - start < .seconds(seconds)
-    let time = (ContinuousClock.now - start) / .seconds(1)
-    print(#"{"count": \#(count), "seconds": \#(time), "cpu": \#(Self.cpuSeconds - cpu)}"#)
+    } while ContinuousClock.now < end
+    return count
   }
 
-  private func perform(_ workload: String) async throws {
+  private mutating func perform(_ workload: String) async throws {
     switch workload {
     case "select": try await select()
     case "atomic": try await atomic()
@@ -53,8 +92,8 @@ struct LibraryBench {
     }
   }
 
-  private func select() async throws {
-    let aid = Int.random(in: 1...100_000 * scale)
+  private mutating func select() async throws {
+    let aid = Int.random(in: 1...100_000 * scale, using: &random)
     let found = try await database.query(
       "select aid, abalance from pgbench_accounts where aid = \(aid)"
     ).only((Int, Int).self)
@@ -62,11 +101,11 @@ struct LibraryBench {
   }
 
   /// The statements of pgbench's TPC-B-like transaction.
-  private func statements() -> [Statement] {
-    let aid = Int.random(in: 1...100_000 * scale)
-    let bid = Int.random(in: 1...scale)
-    let tid = Int.random(in: 1...10 * scale)
-    let delta = Int.random(in: -5000...5000)
+  private mutating func statements() -> [Statement] {
+    let aid = Int.random(in: 1...100_000 * scale, using: &random)
+    let bid = Int.random(in: 1...scale, using: &random)
+    let tid = Int.random(in: 1...10 * scale, using: &random)
+    let delta = Int.random(in: -5000...5000, using: &random)
     return [
       "update pgbench_accounts set abalance = abalance + \(delta) where aid = \(aid)",
       "select abalance from pgbench_accounts where aid = \(aid)",
@@ -79,15 +118,17 @@ struct LibraryBench {
     ]
   }
 
-  private func atomic() async throws {
+  private mutating func atomic() async throws {
+    let statements = statements()
     try await database.atomic { tx in
-      for statement in statements() { try await tx.execute(statement) }
+      for statement in statements { try await tx.execute(statement) }
     }
   }
 
-  private func atomicPipeline() async throws {
+  private mutating func atomicPipeline() async throws {
+    let statements = statements()
     try await database.atomic { tx in
-      let results = try await tx.pipeline(statements())
+      let results = try await tx.pipeline(statements)
       guard results.allSatisfy({ $0.rowCount == 1 }) else {
         throw Failure(description: "wrong answer")
       }
@@ -114,12 +155,39 @@ struct LibraryBench {
     }
     guard sum == 1_000_000 * 1_000_001 / 2 else { throw Failure(description: "wrong answer") }
   }
+}
 
-  /// User and system time of this process, in seconds.
-  private static var cpuSeconds: Double {
+/// What the process has used of the processors.
+struct Usage {
+  let start: ContinuousClock.Instant
+  /// User and system time, in seconds.
+  private let cpu: Double
+
+  static var now: Usage {
     var usage = rusage()
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
-    return seconds(usage.ru_utime) + seconds(usage.ru_stime)
+    return Usage(
+      start: ContinuousClock.now, cpu: seconds(usage.ru_utime) + seconds(usage.ru_stime))
+  }
+
+  /// Tells what has been used since, for doing something `count` times.
+  func report(_ count: Int) {
+    let now = Usage.now
+    let time = (now.start - start) / .seconds(1)
+    print(#"{"count": \#(count), "seconds": \#(time), "cpu": \#(now.cpu - cpu)}"#)
+  }
+}
+
+/// A generator of random numbers (Steele, Lea and Flood, 2014).
+struct SplitMix: RandomNumberGenerator {
+  private var state = UInt64.random(in: .min ... .max)
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+    return mixed ^ (mixed >> 31)
   }
 }

@@ -1,0 +1,103 @@
+import Foundation
+import TestSupport
+import Testing
+import TransomPostgres
+
+/// The kernel's name of the thread that this runs on: event loops have their own.
+private func threadName() -> String {
+  let name = try? String(contentsOfFile: "/proc/thread-self/comm", encoding: .utf8)
+  return name?.trimmingCharacters(in: .newlines) ?? ""
+}
+
+private let loop = "loop-0"
+
+private actor Accountant {
+  /// Where it runs: before a block, in it behind a statement, and after it.
+  func work(_ database: Database) async throws -> [String] {
+    var names = [threadName()]
+    try await database.atomic { tx in
+      try await tx.execute("select 1")
+      names.append(threadName())
+    }
+    return names + [threadName()]
+  }
+}
+
+struct BodyThreadTests {
+  @Test func `behind its first statement a block runs on its connection's thread, and what follows it does not`()
+    async throws
+  {
+    try await withDatabases { databases, _ in
+      let database = try databases.default
+      #expect(threadName() != loop)
+      let inside = try await database.atomic { tx in
+        try await tx.execute("select 1")
+        return threadName()
+      }
+      #expect(inside == loop)
+      #expect(threadName() != loop)
+      try await database.execute("select 1")
+      #expect(threadName() != loop)
+      await #expect(throws: Boom.self) {
+        try await database.withConnection { connection in
+          try await connection.execute("select 1")
+          #expect(threadName() == loop)
+          throw Boom()
+        }
+      }
+      #expect(threadName() != loop)
+    }
+  }
+
+  @Test func `an actor goes on outside of the thread of the connection`() async throws {
+    try await withDatabases { databases, _ in
+      let names = try await Accountant().work(databases.default)
+      #expect(names.map { $0 == loop } == [false, true, false])
+    }
+  }
+
+  @Test @MainActor func `what is bound to the main actor stays there`() async throws {
+    try await withDatabases { databases, _ in
+      try await databases.default.atomic { tx in
+        try await tx.execute("select 1")
+        MainActor.preconditionIsolated()
+        #expect(threadName() != loop)
+      }
+      MainActor.preconditionIsolated()
+    }
+  }
+
+  @Test func `bodies stay where they are if that is wanted`() async throws {
+    try await withDatabase { server in
+      let databases = try Databases(
+        ["default": DatabaseConfiguration(url: server.connectionString)],
+        runsBodiesOnEventLoops: false)
+      let inside = try await databases.default.atomic { tx in
+        try await tx.execute("select 1")
+        return threadName()
+      }
+      #expect(inside != loop)
+      await databases.shutdown()
+    }
+  }
+
+  @Test func `a block that is on its connection's thread can use another database, and a connection of its own`()
+    async throws
+  {
+    try await withDatabases(size: 4) { databases, _ in
+      let (database, other) = (try databases.default, try databases["other"])
+      let sum = try await database.atomic { tx in
+        let one = try await tx.query("select 1").only(Int.self)
+        let two = try await other.atomic { try await $0.query("select 2").only(Int.self) }
+        let three = try await databases.withIndependentConnections {
+          try await database.query("select 3").only(Int.self)
+        }
+        return one + two + three
+      }
+      #expect(sum == 6)
+      try await eventually("all are given back") {
+        await database.connectionCounts.inUse == 0
+      }
+    }
+  }
+}
