@@ -1,6 +1,6 @@
 # Each target does all it needs, also in a fresh clone. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-asan test-tsan fuzz schemathesis lint format bench bench-library docs deps clean
+.PHONY: help run build test test-asan test-tsan test-random fuzz schemathesis lint format bench bench-library docs deps clean
 
 SWIFT ?= swift
 # The released executable holds Swift's own libraries, and leaves out the checks for overlapping accesses to memory, which
@@ -11,6 +11,9 @@ RELEASE = build -c release --product transom --static-swift-stdlib -Xswiftc -enf
 ARGS ?=
 # Tests at a time. Most of them wait for servers, and all at once they would only wait for each other.
 WIDTH ?= 8
+# How many random transactions `make test-random` runs, and from which number they are drawn.
+COUNT ?= 20000
+SEED ?=
 # How long each target is fuzzed.
 SECONDS ?= 60
 # How many requests of each operation are tried against openapi.yaml.
@@ -36,6 +39,11 @@ test-asan: ## Run all tests with the address sanitizer
 test-tsan: ## Run all tests with the thread sanitizer
 	scripts/install-deps test
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(WIDTH) $(SWIFT) test --sanitize=thread --scratch-path .build/tsan $(ARGS)
+
+test-random: ## Hold COUNT=20000 random transactions against one statement at a time; SEED= repeats a run
+	scripts/install-deps test
+	$(SWIFT) build --build-tests
+	TRANSOM_RANDOM_COUNT=$(COUNT) TRANSOM_RANDOM_SEED=$(SEED) $(SWIFT) test --skip-build --filter DifferentialTests
 
 fuzz: deps ## Fuzz what reads clients' bytes, SECONDS=60 for each target
 	TRANSOM_FUZZ=1 $(SWIFT) build -c release --product Fuzz --sanitize=fuzzer --sanitize=address --scratch-path .build/fuzz

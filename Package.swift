@@ -169,7 +169,8 @@ let package = Package(
       name: "TransomClusterTests", dependencies: ["TransomCluster", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
-      name: "IntegrationTests", dependencies: ["TestSupport", "TransomCluster"],
+      name: "IntegrationTests",
+      dependencies: ["TestSupport", "TransomCluster", "TransomEventLoop", "TransomPostgres"],
       swiftSettings: strict),
   ] + fuzz
 )

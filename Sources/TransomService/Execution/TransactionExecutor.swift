@@ -355,7 +355,7 @@ package actor TransactionExecutor: EventLoopActor {
   private nonisolated func failed(
     _ failure: PlanStateMachine.Failure, _ job: Job
   ) -> ServiceError {
-    let pointer = failure.step.flatMap(job.plan.pointer(of:))
+    let pointer = job.plan.pointer(of: failure)
     if let error = failure.error, let cause = cancelled(error, at: pointer, job) { return cause }
     if failure.cause == .interruption {
       return job.receivedTooMuch

@@ -224,7 +224,7 @@ struct TransactionRun: ~Copyable {
   }
 
   private func problem(_ failure: PlanStateMachine.Failure) -> Problem {
-    ServiceError(failure, at: failure.step.flatMap(plan.pointer(of:))).problem
+    ServiceError(failure, at: plan.pointer(of: failure)).problem
   }
 
   mutating func identify(_ result: borrowing PGResultHandle) {

@@ -294,6 +294,14 @@ package final class TransactionPlan: Sendable {
     }
   }
 
+  /// The JSON Pointer of what failed; of a batch that the server refused that is the run, be it the first one.
+  package func pointer(of failure: PlanStateMachine.Failure) -> String? {
+    guard let step = failure.step, let pointer = pointer(of: step) else { return nil }
+    guard case .statement(let index) = step, failure.error != nil, statements[index].runs != nil
+    else { return pointer }
+    return pointer + "/batch/0"
+  }
+
   private func pointer(ofHookAt place: Place) -> String {
     (place.group.map { pointer(of: groups[$0].place) } ?? "") + "/on_commit/\(place.index)"
   }

@@ -1,3 +1,4 @@
+import TestSupport
 @testable import TransomPostgres
 
 /// Does what a pool's shell would do, at random, and keeps books of its own in the simplest way.

@@ -43,14 +43,18 @@ import TransomService
     }
   }
 
-  @Test func `a batch that fails tells its run, and stores nothing`() async throws {
+  @Test(arguments: [
+    ("[[1], [2], [1], [3]]", 2, SQLState.uniqueViolation), ("[[null], [1]]", 0, "23502"),
+  ])
+  func `a batch that fails tells its run, and stores nothing`(
+    _ batch: String, _ run: Int, _ state: SQLState
+  ) async throws {
     try await Self.with { harness, database in
       let failure = try await harness.failure(
-        of:
-          #"{"statements": [{"sql": "insert into t values ($1)", "batch": [[1], [2], [1], [3]]}]}"#)
+        of: #"{"statements": [{"sql": "insert into t values ($1)", "batch": \#(batch)}]}"#)
       #expect(failure?.problem.statement == "/statements/0")
-      #expect(failure?.problem.pointer == "/statements/0/batch/2")
-      #expect(failure?.problem.serverError?.sqlState == .uniqueViolation)
+      #expect(failure?.problem.pointer == "/statements/0/batch/\(run)")
+      #expect(failure?.problem.serverError?.sqlState == state)
       #expect(try await database.query("select count(*) from t") == [["0"]])
     }
   }

@@ -1,3 +1,5 @@
+import TestSupport
+
 /// Appends a random document, with white space and escapes in odd places.
 func appendRandomJSON(
   to text: inout [UInt8], depth: Int, using generator: inout SeededGenerator

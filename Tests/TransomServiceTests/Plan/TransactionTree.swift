@@ -1,3 +1,4 @@
+import TestSupport
 import TransomPostgres
 import TransomService
 

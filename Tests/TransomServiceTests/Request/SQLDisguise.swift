@@ -1,3 +1,5 @@
+import TestSupport
+
 /// Writes commands in ways that hide what they are: the attacks of `SQLText`'s tests.
 struct SQLDisguise {
   private var generator: SeededGenerator
