@@ -42,7 +42,11 @@ extension TransactionRun {
       unanswered -= 1
       return machine.skipped()
     }
-    if case .description(let statement) = question { parameters.described(statement, []) }
+    // In a transaction block it is asked again, once the group that failed before it is undone. An implicit transaction
+    // fails as a whole.
+    if case .description(let statement) = question, plan.isImplicit {
+      parameters.described(statement, [])
+    }
   }
 
   /// The question that is answered now; nil if it is a command of the plan, or the sync.

@@ -35,7 +35,7 @@ struct PlainConnection: Sendable {
     _ sql: String, _ parameters: ParameterList, on connection: isolated PostgresConnection
   ) async throws -> Reply {
     connection.limitReceiving(to: .max)
-    try connection.enqueue(sql, parameters, 0..<parameters.count, isPrepared: false)
+    try connection.enqueue(StatementText(sql), parameters, 0..<parameters.count, isPrepared: false)
     try connection.sync()
     var reply = Reply()
     var failure: ServerError?

@@ -9,7 +9,7 @@ struct TransactionGenerator {
   private let worker: Int
   private var transaction = RandomTransaction()
   /// Statements of this transaction that others may refer to, and a column of numbers that each has.
-  private var referable: [(id: String, column: String?, number: Int)] = []
+  private var referable: [(id: String, column: String?)] = []
 
   init(seed: UInt64, worker: Int) {
     random = SeededGenerator(seed: seed)
@@ -175,8 +175,8 @@ struct TransactionGenerator {
       sql: sql.split(separator: "#", omittingEmptySubsequences: false).joined(
         separator: "\(worker)"),
       runs: [parameters])
-    if let last = parameters.indices.first, chance(25), !referable.isEmpty {
-      refer(from: &statement, parameter: last)
+    if let first = parameters.indices.first, chance(25), !referable.isEmpty {
+      refer(from: &statement, parameter: first)
     }
     if !parameters.isEmpty, chance(10) {
       statement.isBatch = true
@@ -190,7 +190,7 @@ struct TransactionGenerator {
     if chance(45) {
       let id = pick(["s", "a/b~", ""]) + "\(referable.count)"
       statement.id = id
-      referable.append((id, column, 0))
+      referable.append((id, column))
     }
     return statement
   }
@@ -208,13 +208,13 @@ struct TransactionGenerator {
 
   private mutating func refer(from statement: inout Statement, parameter: Int) {
     let target = referable[Int.random(in: referable.indices, using: &random)]
-    // A column that is there has a number; and some lead to nothing.
+    // The first column of rows with numbers is one; and some references lead to nothing.
     let column = transaction.hasObjects ? target.column ?? "n" : "0"
     let path: [String] =
       switch Int.random(in: 0..<8, using: &random) {
-      case 0...4: ["rows", "0", column]
+      case 0...4: target.column == nil ? ["row_count"] : ["rows", "0", column]
       case 5: ["row_count"]
-      case 6: ["rows", "2", column]
+      case 6: ["rows", "2", "none"]
       default: ["rows", "01", column]
       }
     statement.runs[0][parameter] = .null

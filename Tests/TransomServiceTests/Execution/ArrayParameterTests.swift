@@ -26,6 +26,22 @@ import TransomService
     return answer["results"]?[0]?["rows"]?[0]?[0]?.text
   }
 
+  @Test func `a group that fails before an array's type is known leaves the array one`()
+    async throws
+  {
+    try await withExecutor { harness, _ in
+      let answer = try await harness.execute(
+        """
+        {"row_format": "arrays", "statements": [
+          {"savepoint": [{"sql": "select 1 / 0"}], "on_error": "continue"},
+          {"savepoint": [{"sql": "select 7 = any ($1::int[])", "batch": [[[7]], [[8, 9]]]}]}]}
+        """)
+      #expect(answer["results"]?[0]?["savepoint"]?.text == "rolled_back")
+      let rows = answer["results"]?[1]?["results"]?[0]?["rows"]
+      #expect(rows == .array([.array([.bool(true)]), .array([.bool(false)])]))
+    }
+  }
+
   @Test(arguments: [true, false])
   func `an array is what the inferred type makes of it`(_ preparesStatements: Bool) async throws {
     try await withExecutor {
