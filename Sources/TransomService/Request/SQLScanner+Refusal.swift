@@ -12,6 +12,7 @@ extension SQLScanner {
     guard case .word(let first) = next() else { return nil }
     guard let command = command(first) else {
       kind = kind(first)
+      if kind == .reads, callsUnknownFunction() { kind = .changes }
       return nil
     }
     switch command {

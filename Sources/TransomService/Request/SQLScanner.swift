@@ -4,7 +4,7 @@
 /// Rules of this file:
 /// - When in doubt, refuse: what is let through must be read here just as the server reads it.
 /// - A statement that does not begin with one of the few words in `refusal()` is done after that
-///   word; only COPY is read further.
+///   word; only COPY is read further, and queries are, for the functions that they call.
 /// - The text may be anything in UTF-8; NUL cannot occur, and stands for its end.
 struct SQLScanner: ~Escapable {
   let sql: Span<UInt8>

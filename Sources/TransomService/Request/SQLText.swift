@@ -15,11 +15,11 @@ package struct SQLText: Hashable, Sendable {
 
   package var text: String { statement.sql }
 
-  /// What a statement may do, as far as its first word tells.
+  /// What a statement may do, as far as its first word and the functions that a query calls tell.
   package enum Kind: Sendable {
-    /// SELECT, VALUES, TABLE: nothing is stored, unless a function does it.
+    /// SELECT, VALUES, TABLE without a call of a function that may store something: nothing is stored.
     case reads
-    /// INSERT, UPDATE, DELETE, MERGE; or WITH, behind which one of them may stand.
+    /// INSERT, UPDATE, DELETE, MERGE; WITH, behind which one of them may stand; or SELECT and its like with such a call.
     case changes
     /// CREATE, ALTER, DROP, IMPORT; or DO and CALL, which may run them: there may be other types behind it.
     case defines

@@ -15,6 +15,7 @@ import TransomService
       if new.n = 13 then raise 'unlucky' using errcode = '23514'; end if;
       return null;
     end $$;
+    create function store(n int) returns int language sql as 'insert into t values (n) returning n';
     create constraint trigger wait after insert on t deferrable initially deferred
       for each row execute function wait();
     """
@@ -106,6 +107,17 @@ import TransomService
       #expect(try await database.value("select count(*) from t") == "0")
     }
     try await cluster.stop()
+  }
+
+  @Test func `a query that stores something by a function leaves no doubt, either`() async throws {
+    let document = #"{"statements": [{"sql": "select store(7) as n"}]}"#
+    try await lose(document) { side in
+      try await side.letGo()
+    } check: { answer, database in
+      let tree = try answer.get()
+      #expect(tree["results"]?[0]?["rows"]?[0]?["n"]?.text == "7")
+      #expect(try await database.value("select count(*) from t") == "1")
+    }
   }
 
   private func problem(_ answer: Result<JSONTree, any Error>) throws -> Problem {

@@ -144,10 +144,11 @@ private func sql(_ plan: TransactionPlan) -> [String] { plan.steps.map(plan.sql(
   }
 
   @Test(arguments: [
-    (#""statements": [{"sql": "select f()"}, {"sql": "values (1)"}, {"savepoint": []}]"#, false),
+    (#""statements": [{"sql": "select max(n) from t"}, {"sql": "values (1)"}, {"savepoint": []}]"#, false),
     (#""read_only": true, "statements": [{"sql": "delete from t"}]"#, false),
     (#""dry_run": true, "statements": [{"sql": "delete from t"}]"#, false),
     (#""statements": [{"sql": "select 1"}, {"sql": "delete from t"}]"#, true),
+    (#""statements": [{"sql": "select f()"}]"#, true),
     (#""statements": [{"sql": "with a as (delete from t) select 1"}]"#, true),
     (#""statements": [{"savepoint": [{"sql": "create table t ()"}]}]"#, true),
   ])

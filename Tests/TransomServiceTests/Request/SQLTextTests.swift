@@ -13,6 +13,30 @@ func refusal(of sql: String) -> SQLRefusal? {
 
 @Suite struct SQLTextTests {
   @Test(arguments: [
+    "select n from t where n = $1",
+    "SELECT count(*), Max(n) from t where n in (1, 2) and exists (select)",
+    "select (a).b, array[f[1]], 'f(x)', $$f(x)$$, \"f\" from t -- f(x)\n", "values (1), (2)",
+    "table t",
+    "select cast(n as numeric(10, 2)), 1::varchar(3) from (select 1) t where (n) > (2)",
+    "select sum(n) filter (where n > 0) over (order by n) from t limit (1)",
+  ])
+  func `a query without functions of one's own stores nothing`(_ sql: String) throws {
+    #expect(try SQLText(sql).kind == .reads)
+  }
+
+  @Test(arguments: [
+    "select f()", "select f (1)", "select 1 from t where g(n)", "select \"F\"(1)",
+    "select \"count\"(1)",
+    "select own.count(n) from t", "select nextval('s')", "values (f(1))",
+    "select * from f /* */ ()",
+    "select count(f(n)) from t", "select é(1)",
+  ])
+  func `a query that calls a function of one's own may store something`(_ sql: String) throws {
+    #expect(try SQLText(sql).kind == .changes)
+    #expect(try SQLText(sql).isQuery)
+  }
+
+  @Test(arguments: [
     ("BEGIN", "BEGIN"), ("begin isolation level serializable", "BEGIN"), ("Start", "START"),
     ("START TRANSACTION", "START"), ("commit;", "COMMIT"), ("COMMIT AND CHAIN", "COMMIT"),
     ("COMMIT PREPARED 'x'", "COMMIT"), ("end", "END"), ("ROLLBACK", "ROLLBACK"),
