@@ -42,6 +42,8 @@ def say(text):
 
 # ----------------------------------------------------------------------------------- contestants
 class PgBench:
+    workloads = list(WORKLOADS)
+
     def __init__(self, name, options, cluster):
         self.name, self.options, self.cluster = name, options, cluster
         self.conns = [options.pool]
@@ -91,6 +93,10 @@ class PgBench:
 class Transom:
     name = "transom"
     arguments = []
+    workloads = list(WORKLOADS)
+    path = "/transactions"
+    headers = {"Content-Type": "application/json"}
+    environment = {}
 
     def __init__(self, options, cluster):
         self.options, self.cluster, self.conns = options, cluster, options.conns
@@ -118,7 +124,7 @@ class Transom:
     def call(self, method, path, body=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
-            connection.request(method, path, body, {"Content-Type": "application/json"})
+            connection.request(method, path, body, self.headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:
@@ -128,12 +134,17 @@ class Transom:
         """One request whose answer is looked at: load alone would not notice nonsense."""
         aid = random.randint(1, 100_000 * self.cluster.scale)
         values = {"aid": aid, "bid": 1, "tid": 1, "delta": 0, "ref": 1, "from": 7}
-        text = (HERE / "workloads" / f"{workload}.json").read_text()
+        text = self.body(workload).read_text()
         body = re.sub(r"\{\{(\w+)\}\}", lambda match: str(values[match[1]]), text)
-        status, answer = self.call("POST", "/transactions", body)
+        status, answer = self.call("POST", self.path, body)
         if status != 200:
             raise Wrong(f"{workload}: status {status}: {answer[:400]}")
-        answer = json.loads(answer)
+        self.check(workload, json.loads(answer), aid)
+
+    def body(self, workload):
+        return HERE / "workloads" / f"{workload}.json"
+
+    def check(self, workload, answer, aid):
         results = answer["results"]
         wanted = {
             "w1": lambda: results[0]["rows"][0]["abalance"] == int(
@@ -152,9 +163,8 @@ class Transom:
         result = self.cluster.folder / "wrk.json"
         process = subprocess.Popen(
             ["wrk", "-t1", f"-c{conns}", f"-d{seconds}s", "--timeout", "20s", "-s", HERE / "post.lua",
-             f"http://127.0.0.1:{self.port}/transactions", "--",
-             HERE / "workloads" / f"{workload}.json", str(self.cluster.scale)],
-            env=dict(os.environ, WRK_RESULT=str(result)), stdout=subprocess.DEVNULL)
+             f"http://127.0.0.1:{self.port}{self.path}", "--", self.body(workload), str(self.cluster.scale)],
+            env=dict(os.environ, WRK_RESULT=str(result), **self.environment), stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = status
         if status:
@@ -197,6 +207,31 @@ class Transom:
             time.sleep(0.02)
 
 
+class TransomSQL(Transom):
+    """The same through POST /sql, as Neon's driver does it."""
+    name = "transom-sql"
+    workloads = ["w1", "w2"]
+    path = "/sql"
+    headers = {
+        "Neon-Raw-Text-Output": "true", "Neon-Array-Mode": "true",
+        "Neon-Connection-String": "postgresql://bench:bench@localhost/default"}
+    environment = {"WRK_NEON": "1"}
+
+    def body(self, workload):
+        text = super().body(workload).read_text().replace('"sql"', '"query"')
+        text = text.strip().removeprefix('{"statements":[').removesuffix("]}").strip()
+        body = self.cluster.folder / f"{workload}-sql.json"
+        body.write_text(text if workload == "w1" else f'{{"queries":[{text}]}}')
+        return body
+
+    def check(self, workload, answer, aid):
+        balance = self.cluster.sql(f"SELECT abalance FROM pgbench_accounts WHERE aid = {aid}")
+        results = [answer] if workload == "w1" else answer["results"]
+        if ([r["rowCount"] for r in results] != [1] * len(results)
+                or results[0 if workload == "w1" else 1]["rows"] != [[balance]]):
+            raise Wrong(f"{workload}: wrong answer: {str(answer)[:600]}")
+
+
 # ---------------------------------------------------------------------------------------- results
 def table(results, case, contestants):
     """Medians over the rounds, and the median of each round's ratio."""
@@ -229,6 +264,8 @@ def measure_all(options, cluster):
     contestants = [PgBench(name, options, cluster) for name in ("pgbench", "pgbench-pipe")]
     if not options.without_transom:
         contestants.append(Transom(options, cluster))
+        if options.neon:
+            contestants.append(TransomSQL(options, cluster))
     cases = [(mode, workload) for mode in options.fsync for workload in options.workloads
              if mode == "off" or workload in ("w2", "w3")]
     results, failures = {}, []
@@ -236,6 +273,8 @@ def measure_all(options, cluster):
         for case in cases:
             cluster.durable(case[0] == "on")
             for contestant in contestants:
+                if case[1] not in contestant.workloads:
+                    continue
                 for conns in contestant.conns:
                     try:
                         got = contestant.measure(case[1], conns)
@@ -269,6 +308,7 @@ def main():
     parser.add_argument("--scale", type=int, default=20, help="pgbench's scale: 100,000 accounts each")
     parser.add_argument("--quick", action="store_true", help="one round of 2 s, 32 clients, fsync off")
     parser.add_argument("--transom", default=str(HERE.parents[1] / ".build/release/transom"))
+    parser.add_argument("--neon", action="store_true", help="through POST /sql, too")
     parser.add_argument("--without-transom", action="store_true", help="pgbench alone")
     parser.add_argument("--lock", default=os.environ.get("BENCH_LOCK"),
                         help="a file to lock meanwhile, so that benches of one machine take turns")

@@ -23,6 +23,13 @@ function init(arguments)
 end
 
 local body, drawn, headers = {}, {}, { ["Content-Type"] = "application/json" }
+-- What Neon's driver sends.
+if os.getenv("WRK_NEON") then
+  headers = {
+    ["Content-Type"] = "text/plain;charset=UTF-8", ["Neon-Raw-Text-Output"] = "true", ["Neon-Array-Mode"] = "true",
+    ["Neon-Connection-String"] = "postgresql://bench:bench@localhost/default",
+  }
+end
 
 function request()
   for name, range in pairs(ranges) do

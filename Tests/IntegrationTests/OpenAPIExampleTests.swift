@@ -82,6 +82,36 @@ import TransomCluster
     }
   }
 
+  @Test func `each example for Neon's driver is answered as the document says`() async throws {
+    let operation = try await Self.document()["paths"]["/sql"]["post"]
+    let requests = operation["requestBody"]["content"]["application/json"]["examples"].members
+    let answers = operation["responses"]["200"]["content"]["application/json"]["examples"].members
+    #expect(Set(requests.keys) == Set(answers.keys))
+    for (name, request) in requests {
+      try await Self.withSchema { _, service in
+        let answer = try await service.sql(try request["value"].encoded())
+        // Tables have other OIDs in each database.
+        #expect(
+          answer.body.without(["tableID"]) == answers[name]?["value"].without(["tableID"]),
+          "\(name)")
+      }
+    }
+    let failures = operation["responses"]["400"]["content"]["application/json"]["examples"].members
+    let causes = [
+      "constraint": "insert into account (owner) values ('cleo')", "control": "commit",
+    ]
+    #expect(Set(failures.keys) == Set(causes.keys))
+    try await Self.withSchema { _, service in
+      for (name, sql) in causes {
+        let answer = try await service.sql(#"{"query": "\#(sql)"}"#)
+        #expect(answer.status == 400)
+        #expect(
+          answer.body.without(Self.sourcePlace)
+            == failures[name]?["value"].without(Self.sourcePlace), "\(name)")
+      }
+    }
+  }
+
   @Test func `each failure of the document is one that the service answers`() async throws {
     var examples: [String: (status: String, problem: JSON)] = [:]
     for path in try await Self.document()["paths"].members.values {

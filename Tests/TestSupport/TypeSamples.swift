@@ -1,5 +1,5 @@
 /// Values of every built-in type that a client can write, as SQL literals.
-let typeSamples: [(type: String, values: [String])] = [
+package let typeSamples: [(type: String, values: [String])] = [
   ("bool", ["true", "false"]),
   ("bytea", [#"'\xdeadbeef'"#, "''", #"'\x00'"#]),
   ("\"char\"", ["'x'", "''", #"'"'"#, #"'\'"#]),
@@ -109,7 +109,7 @@ let typeSamples: [(type: String, values: [String])] = [
 ]
 
 /// Built-in types whose values no client can write: the server refuses their text.
-let typesWithoutInput: Set<String> = [
+package let typesWithoutInput: Set<String> = [
   "pg_node_tree", "pg_ndistinct", "pg_dependencies", "pg_mcv_list", "pg_brin_bloom_summary",
   "pg_brin_minmax_multi_summary", "gtsvector",
   // Pseudo-types, that only functions return.

@@ -1,9 +1,9 @@
 /// Percent-encoded text (RFC 3986, section 2.1).
-enum PercentEncoding {
+package enum PercentEncoding {
   /// The text that the bytes stand for; nil if it is not UTF-8 or holds a control character.
   ///
-  /// The bytes are part of a target; "+" is a space in a query that an HTML form made.
-  static func decode(_ bytes: Span<UInt8>, plusIsSpace: Bool) -> String? {
+  /// The bytes are part of a target or of another URL; "+" is a space in a query that an HTML form made.
+  package static func decode(_ bytes: Span<UInt8>, plusIsSpace: Bool) -> String? {
     var decoded: [UInt8] = []
     decoded.reserveCapacity(bytes.count)
     var index = 0

@@ -84,6 +84,9 @@ package struct PGResultHandle: ~Copyable, @unchecked Sendable {
   /// Whether the command tag is COMMIT: the only sign that a transaction is stored.
   package var isCommit: Bool { unsafe strcmp(PQcmdStatus(pointer), "COMMIT") == 0 }
 
+  /// Whether the command counts rows.
+  package var countsRows: Bool { unsafe PQcmdTuples(pointer).pointee != 0 }
+
   /// The number of rows that the command returned or changed; 0 for commands that count none.
   package var affectedRows: Int {
     guard let text = unsafe PQcmdTuples(pointer) else { return 0 }
@@ -100,6 +103,22 @@ package struct PGResultHandle: ~Copyable, @unchecked Sendable {
   package func columnType(_ column: Int) -> OID {
     unsafe OID(PQftype(pointer, Int32(column)))
   }
+
+  /// The table that a column is one of; 0 if it is computed.
+  package func columnTable(_ column: Int) -> OID {
+    unsafe OID(PQftable(pointer, Int32(column)))
+  }
+
+  /// A column's number in its table, from 1; 0 if it is computed.
+  package func columnNumber(_ column: Int) -> Int {
+    Int(unsafe PQftablecol(pointer, Int32(column)))
+  }
+
+  /// The size of a column's type in the server, in bytes; negative if it varies (`pg_type.typlen`).
+  package func columnSize(_ column: Int) -> Int { Int(unsafe PQfsize(pointer, Int32(column))) }
+
+  /// What else the type was declared with, such as the length of a varchar and 4; -1 if nothing (`pg_attribute.atttypmod`).
+  package func columnModifier(_ column: Int) -> Int { Int(unsafe PQfmod(pointer, Int32(column))) }
 
   package func isNull(row: Int, column: Int) -> Bool {
     unsafe PQgetisnull(pointer, Int32(row), Int32(column)) != 0

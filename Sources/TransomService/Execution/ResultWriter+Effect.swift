@@ -14,6 +14,7 @@ extension ResultWriter {
     case .groupBegan: beginGroup()
     case .groupReleased: endGroup()
     case .result(let index):
+      if let form = plan.neon { return write(result, as: form, query: index) }
       begin(result, rowCount: result.affectedRows, id: plan.statements[index].id, types)
       writeRows(result)
       end(index, of: plan)
@@ -38,7 +39,7 @@ extension ResultWriter {
     beginRows()
   }
 
-  private mutating func writeRows(_ result: borrowing PGResultHandle) {
+  mutating func writeRows(_ result: borrowing PGResultHandle) {
     guard result.returnsRows else { return }
     let columns = result.columnCount
     for row in 0..<result.rowCount {

@@ -31,8 +31,8 @@ package actor TransactionExecutor: EventLoopActor {
   /// What is known of the types of each database.
   private var types: [String: KnownTypes] = [:]
   private let outbox: Outbox?
-  private var reader = JSONReader()
-  private let knownStatements = KnownStatements()
+  var reader = JSONReader()
+  let knownStatements = KnownStatements()
   /// Writers that no transaction uses now: their buffers are kept.
   private var idleWriters: [ResultWriter] = []
   private static let keptWriters = 64
@@ -70,10 +70,7 @@ package actor TransactionExecutor: EventLoopActor {
           request.body, with: &reader, hooks: outbox?.hookRules ?? .none,
           known: knownStatements))
     } catch {
-      return .failure(
-        .invalidRequest(
-          code: error.code.rawValue, status: error.status, pointer: error.pointer?.description,
-          detail: error.detail))
+      return .failure(ServiceError(error))
     }
   }
 

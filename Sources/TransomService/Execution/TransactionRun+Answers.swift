@@ -13,7 +13,8 @@ extension TransactionRun {
     let effect = machine.succeeded(tagIsCommit: result.isCommit, rowCount: result.affectedRows)
     if effect == .identified { return identify(result) }
     if effect == .claimed { return hasClaimed = true }
-    let types = result.catalogueTypes
+    // Neon's driver is told types by their OIDs.
+    let types = plan.neon == nil ? result.catalogueTypes : []
     if let statement = effect.statement, !types.isEmpty {
       connection.note(resultTypes: types, of: plan.statements[statement].sql)
     }

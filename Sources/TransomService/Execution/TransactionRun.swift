@@ -89,9 +89,13 @@ struct TransactionRun: ~Copyable {
   mutating func attempt(
     _ writer: inout ResultWriter, into buffer: consuming [UInt8], on connection: PostgresConnection
   ) async -> Ending {
-    writer.begin(
-      dryRun: plan.isDryRun, attempts: number,
-      rows: rowFormat == .objects ? .objects : .arrays, into: buffer)
+    if let form = plan.neon {
+      writer.begin(form, into: buffer)
+    } else {
+      writer.begin(
+        dryRun: plan.isDryRun, attempts: number,
+        rows: rowFormat == .objects ? .objects : .arrays, into: buffer)
+    }
     guard connection.loop.isCurrent else { return await attemptElsewhere(&writer, on: connection) }
     var progress = connection.onLoop { begin(&writer, on: $0) }
     while case .waiting(let awaited) = progress {

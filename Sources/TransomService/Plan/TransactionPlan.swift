@@ -92,6 +92,8 @@ package final class TransactionPlan: Sendable {
   package let parameters: ParameterList
   /// Which of them are JSON arrays, in their order.
   package let arrays: [Int]
+  /// How the results are written if not as those of POST /transactions.
+  package let neon: NeonForm?
   package let isDryRun: Bool
   package let isReadOnly: Bool
   /// Whether all statements see what the first one saw, the catalogue that a statement can ask included.
@@ -116,6 +118,7 @@ package final class TransactionPlan: Sendable {
   ) {
     let key = request.readOnly || request.dryRun ? nil : key
     isIdempotent = key != nil
+    neon = request.neon
     isDryRun = request.dryRun
     isReadOnly = request.readOnly
     keepsSnapshot = request.isolation == .repeatableRead || request.isolation == .serializable

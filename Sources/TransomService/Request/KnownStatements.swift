@@ -17,6 +17,28 @@ package final class KnownStatements {
 
   var count: Int { newer.count + older.count }
 
+  /// The statement that stands in the document: a known one, or else one that is checked now.
+  func sql(_ node: JSONNode, _ json: borrowing JSONReader) throws(RequestError) -> SQLText {
+    try json.expect(.string, node)
+    let digest = json.digest(of: node)
+    if let known = statement(node, digest, json) { return known }
+    guard !json.holdsNUL(node) else {
+      throw json.error(.invalidRequest, at: node, "must not hold U+0000")
+    }
+    do {
+      let text = try SQLText(json.string(node))
+      keep(text, digest)
+      return text
+    } catch {
+      switch error {
+      case .transactionControl:
+        throw json.error(.transactionControl, at: node, error.detail)
+      case .clientCopy:
+        throw json.error(.copyNotSupported, at: node, error.detail)
+      }
+    }
+  }
+
   /// The statement that stands in the document, if it is known.
   func statement(_ node: JSONNode, _ digest: Int, _ json: borrowing JSONReader) -> SQLText? {
     if let known = newer[digest], json.text(of: node, equals: known.text) { return known }

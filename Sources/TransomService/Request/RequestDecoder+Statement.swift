@@ -10,7 +10,7 @@ extension RequestDecoder {
     }
     var statement = TransactionRequest.Statement(
       id: try fields.id.map { node throws(RequestError) in try id(node, json) },
-      sql: try sqlText(sql, json), parameters: 0..<0)
+      sql: try known.sql(sql, json), parameters: 0..<0)
     if let refs = fields.refs { statement.references = try references(refs, json) }
     if let batch = fields.batch {
       if let params = fields.params {
@@ -36,29 +36,6 @@ extension RequestDecoder {
       throw json.error(.invalidRequest, at: node, "another statement has this id")
     }
     return id
-  }
-
-  private func sqlText(
-    _ node: JSONNode, _ json: borrowing JSONReader
-  ) throws(RequestError) -> SQLText {
-    try json.expect(.string, node)
-    let digest = json.digest(of: node)
-    if let known = known.statement(node, digest, json) { return known }
-    guard !json.holdsNUL(node) else {
-      throw json.error(.invalidRequest, at: node, "must not hold U+0000")
-    }
-    do {
-      let text = try SQLText(json.string(node))
-      known.keep(text, digest)
-      return text
-    } catch {
-      switch error {
-      case .transactionControl:
-        throw json.error(.transactionControl, at: node, error.detail)
-      case .clientCopy:
-        throw json.error(.copyNotSupported, at: node, error.detail)
-      }
-    }
   }
 
   // MARK: Parameters
@@ -120,21 +97,10 @@ extension RequestDecoder {
         throw json.error(
           .invalidParameter, at: value, "must be null, as a reference gives the value")
       }
-      try refuseNUL(value, json)
+      try json.refuseNUL(value)
       if kind == .array { request.arrays.append(request.parameters.count) }
       request.parameters.append { $0.append(copying: json.span(value)) }
     }
-  }
-
-  /// U+0000 in a string, or in one of an array, which may become an array of texts. Inside of an object it is JSON's
-  /// own matter: json can hold it, and jsonb says that it cannot.
-  private func refuseNUL(_ value: JSONNode, _ json: borrowing JSONReader) throws(RequestError) {
-    guard !json.holdsNUL(value) else {
-      throw json.error(.invalidParameter, at: value, "PostgreSQL's text cannot hold U+0000")
-    }
-    guard json.kind(of: value) == .array else { return }
-    var children = json.children(of: value)
-    while let element = json.next(&children) { try refuseNUL(element, json) }
   }
 
   private mutating func decodeBatch(

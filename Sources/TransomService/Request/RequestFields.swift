@@ -73,6 +73,17 @@ extension JSONReader {
     return try checkedName(node)
   }
 
+  /// Refuses U+0000 in a parameter that is a string, or in one of an array, which may become an array of texts. Inside of
+  /// an object it is JSON's own matter: json can hold it, and jsonb says that it cannot.
+  func refuseNUL(_ value: JSONNode) throws(RequestError) {
+    guard !holdsNUL(value) else {
+      throw error(.invalidParameter, at: value, "PostgreSQL's text cannot hold U+0000")
+    }
+    guard kind(of: value) == .array else { return }
+    var children = self.children(of: value)
+    while let element = next(&children) { try refuseNUL(element) }
+  }
+
   /// The same for a key.
   func checkedName(_ node: JSONNode) throws(RequestError) -> String {
     guard !span(node).isEmpty else {

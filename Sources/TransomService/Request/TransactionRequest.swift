@@ -19,6 +19,8 @@ package struct TransactionRequest: Equatable, Sendable {
   /// The parameters of the transaction, in the order in which they were given.
   package var settings: [Setting] = []
   package var rowFormat = RowFormat.objects
+  /// How the results are written if the request came as POST /sql, whose answers are others; then it is statements alone.
+  package var neon: NeonForm?
   /// May be empty: an empty transaction.
   package var items: [Item] = []
   /// What is emitted if the transaction is committed, in order.

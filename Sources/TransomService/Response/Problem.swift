@@ -101,7 +101,7 @@ extension ServerError {
 
 extension JSONWriter {
   /// Appends a further member of an object; nothing for nil.
-  fileprivate mutating func member(_ name: String, _ value: String?) {
+  mutating func member(_ name: String, _ value: String?) {
     guard let value else { return }
     byte(Self.comma)
     key(name)

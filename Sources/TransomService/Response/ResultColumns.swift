@@ -60,14 +60,26 @@ struct ResultColumns {
       }
       writer.byte(JSONWriter.closeBrace)
 
-      let start = openings.bytes.count
-      openings.byte(index == 0 ? shape.opening : JSONWriter.comma)
-      if shape == .objects {
-        if let key { openings.string(key.span) } else { openings.string(name) }
-        openings.byte(JSONWriter.colon)
+      let encoding = types[index].encoding
+      if let key {
+        add(key: key.span, encoding, rows: shape)
+      } else {
+        add(key: name, encoding, rows: shape)
       }
-      cells.append(Cell(opening: start..<openings.bytes.count, encoding: types[index].encoding))
     }
+  }
+
+  /// Prepares the values of the next column.
+  mutating func add(
+    key: Span<UInt8>, _ encoding: ColumnEncoding, rows shape: ResultWriter.RowShape
+  ) {
+    let start = openings.bytes.count
+    openings.byte(cells.isEmpty ? shape.opening : JSONWriter.comma)
+    if shape == .objects {
+      openings.string(key)
+      openings.byte(JSONWriter.colon)
+    }
+    cells.append(Cell(opening: start..<openings.bytes.count, encoding: encoding))
   }
 
   /// Appends a column's value with what stands before it.

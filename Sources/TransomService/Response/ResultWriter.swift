@@ -45,7 +45,7 @@ package struct ResultWriter {
     case rows
   }
 
-  private var json = JSONWriter()
+  var json = JSONWriter()
   private var encoder = ValueEncoder()
   private var shape = RowShape.objects
   private var base = 0
@@ -65,6 +65,8 @@ package struct ResultWriter {
   /// The events that were emitted, without those of groups that were rolled back.
   private var events = JSONWriter()
   private var isDryRun = false
+  /// Whether the body is one result alone.
+  private var isBare = false
 
   /// Makes a writer. Keep it: its buffers serve every request of a loop.
   package init() {}
@@ -85,20 +87,34 @@ package struct ResultWriter {
   package mutating func begin(
     dryRun: Bool, attempts: Int, rows shape: RowShape, into buffer: consuming [UInt8] = []
   ) {
-    base = buffer.count
-    // Consumed here and now: a second owner would make the next byte copy the whole buffer.
-    json.bytes = consume buffer
+    start(into: consume buffer)
     self.shape = shape
-    statement = .none
     if dryRun { json.raw(#"{"status":"rolled_back"#) } else { json.raw(#"{"status":"committed"#) }
     json.raw(#"","attempts":"#)
     json.integer(attempts)
     json.raw(#","results":["#)
+    isDryRun = dryRun
+    frames.append(Frame(start: base, sound: json.bytes.count))
+  }
+
+  /// Begins a body for Neon's driver: its results follow.
+  mutating func begin(_ form: NeonForm, into buffer: consuming [UInt8]) {
+    start(into: consume buffer)
+    isBare = !form.isBatch
+    if form.isBatch { json.raw(#"{"results":["#) }
+    frames.append(Frame(start: base, sound: json.bytes.count))
+  }
+
+  private mutating func start(into buffer: consuming [UInt8]) {
+    base = buffer.count
+    // Consumed here and now: a second owner would make the next byte copy the whole buffer.
+    json.bytes = consume buffer
+    statement = .none
     kept = [:]
     events.bytes.removeAll(keepingCapacity: true)
-    isDryRun = dryRun
+    isDryRun = false
+    isBare = false
     frames.removeAll(keepingCapacity: true)
-    frames.append(Frame(start: base, sound: json.bytes.count))
   }
 
   /// Ends the body and hands its buffer over.
@@ -120,6 +136,7 @@ package struct ResultWriter {
 
   /// What stands behind the results.
   private var end: [UInt8] {
+    guard !isBare else { return [] }
     guard !events.bytes.isEmpty else { return Self.plainEnd }
     var end = Array(#"],"events":["#.utf8)
     // What is rolled back emits nothing.
@@ -190,7 +207,7 @@ extension ResultWriter {
     endItem()
   }
 
-  private mutating func beginItem() {
+  mutating func beginItem() {
     precondition(!frames.isEmpty && statement == .none, "the item before has not ended")
     let last = frames.count - 1
     frames[last].sound = json.bytes.count
@@ -199,7 +216,7 @@ extension ResultWriter {
     lastItem = json.bytes.count
   }
 
-  private mutating func endItem() {
+  mutating func endItem() {
     frames[frames.count - 1].sound = json.bytes.count
   }
 }
@@ -260,6 +277,24 @@ extension ResultWriter {
     columns.close(rows: shape, to: &json)
     json.raw(#"],"rows":["#)
   }
+
+  /// Begins the columns of rows that others describe: `addColumn` for each, then `beginListOfRows`, the rows, and
+  /// `endListOfRows`, all of which write nothing themselves.
+  mutating func beginColumns(_ shape: RowShape) {
+    columns.removeAll()
+    self.shape = shape
+  }
+
+  mutating func addColumn(name: Span<UInt8>, _ encoding: ColumnEncoding) {
+    columns.add(key: name, encoding, rows: shape)
+  }
+
+  mutating func beginListOfRows() {
+    statement = .rows
+    isFirstRow = true
+  }
+
+  mutating func endListOfRows() { statement = .none }
 
   package mutating func beginRow() {
     precondition(statement == .rows, "beginRows() was not called")

@@ -13,7 +13,9 @@ package struct CrossOriginPolicy: Sendable, Equatable {
 
   /// What a page may send beyond what every page may.
   private static let requestHeaders =
-    "Accept, Authorization, Content-Type, Idempotency-Key, Traceparent, Tracestate, X-Request-Id"
+    "Accept, Authorization, Content-Type, Idempotency-Key, Traceparent, Tracestate, X-Request-Id, "
+    + "Neon-Array-Mode, Neon-Batch-Deferrable, Neon-Batch-Isolation-Level, Neon-Batch-Read-Only, "
+    + "Neon-Connection-String, Neon-Pool-Opt-In, Neon-Raw-Text-Output"
   /// What a page may read beyond what every page may.
   private static let responseHeaders =
     "Allow, Idempotency-Replayed, Retry-After, Server-Timing, WWW-Authenticate, X-Request-Id"

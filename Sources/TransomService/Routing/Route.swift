@@ -4,6 +4,7 @@ internal import TransomHTTP
 /// What answers a request: the service's table of paths and methods.
 enum Route {
   case transactions
+  case sql
   case livez
   case readyz
   case document
@@ -65,6 +66,7 @@ enum Route {
   /// The path that is asked for most comes first.
   private static func find(_ request: Request) -> (Route, Methods)? {
     if request.hasPath("/transactions") { return (.transactions, .post) }
+    if request.hasPath("/sql") { return (.sql, .post) }
     if request.hasPath("/livez") { return (.livez, .get) }
     if request.hasPath("/readyz") { return (.readyz, .get) }
     if request.hasPath("/openapi.yaml") { return (.document, .get) }

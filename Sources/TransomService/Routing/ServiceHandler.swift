@@ -14,6 +14,7 @@ package final class ServiceHandler: RequestHandler {
   }
 
   private let executor: TransactionExecutor
+  private let neon: NeonEndpoint
   private let loopIndex: Int
   private let readiness: Readiness
   private let draining: Draining
@@ -28,6 +29,7 @@ package final class ServiceHandler: RequestHandler {
     webhookResource = webhooks
     self.crossOrigin = crossOrigin
     self.executor = executor
+    neon = NeonEndpoint(executor: executor)
     self.loopIndex = loopIndex
     self.readiness = readiness
     self.draining = draining
@@ -41,6 +43,7 @@ package final class ServiceHandler: RequestHandler {
     case .transactions:
       if executor.reportsCommits { name = identity.name(of: request) }
       response = await transaction(request, exchange, name: name)
+    case .sql: response = await neon.respond(to: request, in: exchange)
     case .livez: response = text("alive\n", exchange)
     case .readyz: response = await ready(exchange)
     case .webhooks(let route): response = await webhooks(route, request, exchange)

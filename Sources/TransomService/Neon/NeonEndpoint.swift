@@ -1,0 +1,64 @@
+internal import HTTPTypes
+internal import TransomHTTP
+
+/// Answers POST /sql as Neon's service does, so that `@neondatabase/serverless` and what stands on it work with any
+/// PostgreSQL: see docs/neon.md.
+///
+/// A connection string or a key must come along, though a service without keys takes any: a web page cannot send
+/// either to a service on this machine without asking first (Fetch standard, "CORS-safelisted request-header"), and the
+/// Content-Type, which says that elsewhere, does not tell here.
+struct NeonEndpoint {
+  let executor: TransactionExecutor
+
+  /// Answers one request.
+  func respond(to request: Request, in exchange: Exchange) async -> Response {
+    let target: NeonConnectionString
+    let options: NeonOptions
+    do throws(ServiceError) {
+      target = try Self.target(request)
+      options = try NeonOptions(request)
+    } catch {
+      return Self.response(to: NeonError(error, user: ""), exchange)
+    }
+    let interruption = Interruption()
+    exchange.onDisconnect { interruption.interrupt(.clientGone) }
+    var response = exchange.makeResponse(.ok, contentType: .json)
+    do {
+      let answer = try await executor.execute(
+        request, options, database: target.database,
+        into: Swift.exchange(&response.body, with: []), interruption: interruption)
+      response.body = answer.body
+      response.fields.append(answer.timing)
+      exchange.outcome = answer.outcome.rawValue
+      return response
+    } catch {
+      return Self.response(to: NeonError(error, user: target.user), exchange)
+    }
+  }
+
+  private static func target(_ request: Request) throws(ServiceError) -> NeonConnectionString {
+    guard request.fieldCount("neon-connection-string") == 1,
+      let text = request.fieldText("neon-connection-string")
+    else { throw refusal("the request needs one Neon-Connection-String") }
+    guard let target = NeonConnectionString(text) else {
+      throw refusal("the Neon-Connection-String is not postgresql://USER:PASSWORD@HOST/DATABASE")
+    }
+    return target
+  }
+
+  private static func refusal(_ detail: String) -> ServiceError {
+    .invalidRequest(code: "invalid-request", status: 400, pointer: nil, detail: detail)
+  }
+
+  private static func response(to error: NeonError, _ exchange: Exchange) -> Response {
+    exchange.outcome = error.outcome.rawValue
+    var response = exchange.makeResponse(
+      HTTPResponse.Status(integerLiteral: error.status), contentType: .json)
+    if let seconds = error.retryAfter { response.fields.append(.retryAfter, seconds) }
+    var writer = JSONWriter()
+    writer.bytes = Swift.exchange(&response.body, with: [])
+    error.write(to: &writer)
+    response.body = writer.bytes
+    return response
+  }
+}

@@ -1,0 +1,26 @@
+internal import TransomEventLoop
+internal import TransomHTTP
+
+// POST /sql, on the same way as POST /transactions.
+extension TransactionExecutor {
+  /// Executes what POST /sql asks for in the database of this alias, and returns the answer. On the loop only.
+  nonisolated func execute(
+    _ request: Request, _ options: NeonOptions, database: String,
+    into buffer: consuming [UInt8], interruption: Interruption
+  ) async throws(ServiceError) -> TransactionAnswer {
+    let transaction = try onLoop { $0.decode(request, options, database) }.get()
+    return try await execute(transaction, into: buffer, interruption: interruption)
+  }
+
+  private func decode(
+    _ request: Request, _ options: NeonOptions, _ database: String
+  ) -> Result<TransactionRequest, ServiceError> {
+    do {
+      return .success(
+        try NeonRequestDecoder.decode(
+          request.body, with: &reader, options, database: database, known: knownStatements))
+    } catch {
+      return .failure(ServiceError(error))
+    }
+  }
+}
