@@ -2,12 +2,12 @@ import Glibc
 
 /// What is fuzzed, chosen by the environment variable `FUZZ_TARGET`: libFuzzer knows one entry point for a program.
 enum FuzzTarget: String {
-  case request, chunked, json, sql
+  case request, chunked, json, sql, neon
 
   static let chosen: FuzzTarget = {
     let name = unsafe getenv("FUZZ_TARGET").map { unsafe String(cString: $0) } ?? ""
     guard let target = FuzzTarget(rawValue: name) else {
-      fatalError("FUZZ_TARGET is \"\(name)\"; allowed is request, chunked, json or sql")
+      fatalError("FUZZ_TARGET is \"\(name)\"; allowed is request, chunked, json, sql or neon")
     }
     return target
   }()
@@ -18,6 +18,7 @@ enum FuzzTarget: String {
     case .chunked: ChunkedFuzz.run(input)
     case .json: DocumentFuzz.run(input)
     case .sql: SQLFuzz.run(input)
+    case .neon: NeonFuzz.run(input)
     }
   }
 }
