@@ -42,6 +42,16 @@ enum Route {
     }
   }
 
+  /// What the key that comes by `Authorization` has to allow; nil where none has to come so.
+  var purpose: Authenticator.Purpose? {
+    switch self {
+    case .transactions: .transactions
+    case .webhooks: .webhooks
+    // Of `sql` the endpoint itself finds out who calls.
+    case .sql, .livez, .readyz, .document, .refused, .options: nil
+    }
+  }
+
   /// What is asked of the webhooks; nil if the path is none of theirs.
   private static func webhooks(_ request: Request) -> Route? {
     // As few bytes as possible are looked at for all other paths.
