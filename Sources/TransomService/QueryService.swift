@@ -26,6 +26,7 @@ package struct QueryService: Sendable {
     let draining = ServiceHandler.Draining()
     let readiness = Readiness(databases: databases)
     let outbox = try outbox(on: group.loops[0])
+    let gate = configuration.keys.isEmpty ? nil : Gate(configuration, logger: logger)
     let handlers = group.loops.enumerated().map { index, loop in
       ServiceHandler(
         executor: TransactionExecutor(
@@ -34,7 +35,8 @@ package struct QueryService: Sendable {
           outbox: outbox),
         loopIndex: index, readiness: readiness, draining: draining,
         crossOrigin: configuration.crossOrigin,
-        webhooks: outbox.map { WebhookResource(outbox: $0, seal: configuration.webhooks.seal) })
+        webhooks: outbox.map { WebhookResource(outbox: $0, seal: configuration.webhooks.seal) },
+        gate: gate)
     }
     let server = HTTPServer(
       handler: LoopHandlers(handlers: handlers, loops: group), loops: group,

@@ -116,6 +116,12 @@ struct ServerOptions: ParsableArguments {
       }
     }
     configuration.accessLog = try readAccessLog(settings)
+    if let (name, networks) = settings.list(trustedProxies, "trusted.proxies") {
+      try Settings.check(name) { try configuration.trust(networks: networks) }
+    }
+    if let (name, field) = settings.text(forwardedField, "forwarded.field") {
+      try Settings.check(name) { try configuration.trust(field: field) }
+    }
   }
 
   private func readLimits(
@@ -176,11 +182,6 @@ struct ServerOptions: ParsableArguments {
     var log = ServiceConfiguration.AccessLog()
     try settings.number(accessLogInterval, "access.log.interval", in: 1...1_000_000_000) {
       log.interval = $0
-    }
-    let proxies = settings.list(trustedProxies, "trusted.proxies")
-    let field = settings.text(forwardedField, "forwarded.field")
-    try Settings.check(proxies?.name ?? field?.name ?? "") {
-      try log.trust(networks: proxies?.values ?? [], field: field?.text)
     }
     let isOn = try settings.flag("access.log") ?? false
     return accessLog || isOn ? log : nil

@@ -19,14 +19,20 @@ package final class Exchange {
   /// What the access log says that is stored once the request was answered; nil if the request is not about that.
   package var outcome: String?
 
+  private let peer: () -> String?
   private var disconnectHandler: (@Sendable () -> Void)?
   private var body: [UInt8] = []
   private var fields: [UInt8] = []
 
-  init(loop: EventLoop) {
+  /// `peer` tells the address at the other end of the connection.
+  init(loop: EventLoop, peer: @escaping () -> String? = { nil }) {
     self.loop = loop
+    self.peer = peer
     receivedAt = loop.now
   }
+
+  /// The address at the other end of the connection: the client's, or that of a proxy; nil for a Unix-domain socket.
+  package var peerHost: String? { peer() }
 
   /// Calls `handler` on the loop, once, if the client goes away before the answer is given.
   ///

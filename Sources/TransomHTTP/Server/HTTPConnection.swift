@@ -84,7 +84,7 @@ actor HTTPConnection {
     guard let descriptor = Swift.exchange(&descriptor, with: nil),
       let socket = try? Socket(adopting: descriptor, on: loop)
     else { return nil }
-    let exchange = Exchange(loop: loop)
+    let exchange = Exchange(loop: loop) { [weak socket] in socket?.peerHost }
     self.socket = socket
     self.exchange = exchange
     socket.onHangUp { [weak self] in

@@ -58,40 +58,39 @@ extension ServiceConfiguration {
   package struct AccessLog: Sendable {
     /// Of so many requests one is noted.
     package var interval = 1
-    var proxies = TrustedProxies()
 
     package init() {}
-
-    /// Believes proxies about where requests come from.
-    ///
-    /// - Parameters:
-    ///   - networks: In CIDR notation; `unix` is whoever uses a Unix-domain socket.
-    ///   - field: `x-forwarded-for` or `forwarded`; nil means the first.
-    /// - Throws: `MalformedProxy` for another text.
-    package mutating func trust(networks: [String], field: String?) throws {
-      for text in networks where text != "unix" {
-        guard let network = IPNetwork(parsing: text) else { throw MalformedProxy(text: text) }
-        proxies.networks.append(network)
-      }
-      proxies.trustsUnixSockets = networks.contains("unix")
-      guard let field else { return }
-      guard let known = TrustedProxies.Field(rawValue: field) else {
-        throw MalformedProxy(text: field)
-      }
-      proxies.field = known
-    }
   }
 
-  /// A text that names no network, or no field.
-  package struct MalformedProxy: Error, Equatable, CustomStringConvertible {
-    package let text: String
-
-    package var description: String {
-      """
-      "\(text)" is neither an address, a network such as 10.0.0.0/8, nor unix; \
-      the field is x-forwarded-for or forwarded
-      """
+  /// Believes proxies about where requests come from.
+  ///
+  /// - Parameter networks: In CIDR notation; `unix` is whoever uses a Unix-domain socket.
+  /// - Throws: `Flaw` for another text.
+  package mutating func trust(networks: [String]) throws(Flaw) {
+    for text in networks where text != "unix" {
+      guard let network = IPNetwork(parsing: text) else {
+        throw Flaw("\"\(text)\" is neither an address, a network such as 10.0.0.0/8, nor unix")
+      }
+      proxies.networks.append(network)
     }
+    proxies.trustsUnixSockets = networks.contains("unix")
+  }
+
+  /// Takes the field in which those proxies tell it.
+  ///
+  /// - Throws: `Flaw` for another one.
+  package mutating func trust(field: String) throws(Flaw) {
+    guard let known = TrustedProxies.Field(rawValue: field) else {
+      throw Flaw("the field is x-forwarded-for or forwarded")
+    }
+    proxies.field = known
+  }
+
+  /// A setting that cannot be used, in words.
+  package struct Flaw: Error, CustomStringConvertible {
+    package let description: String
+
+    package init(_ description: String) { self.description = description }
   }
 
   /// The addresses that programs on other machines may reach.
@@ -118,7 +117,7 @@ extension ServiceConfiguration {
     http.timeouts.minimumRate = timeouts.minimumRate
     http.compressedFrom = compressedFrom
     http.accessLog = accessLog.map {
-      TransomHTTP.AccessLog(logger: logger, interval: $0.interval, proxies: $0.proxies)
+      TransomHTTP.AccessLog(logger: logger, interval: $0.interval, proxies: proxies)
     }
     return http
   }

@@ -32,6 +32,10 @@ package struct ServiceConfiguration: Sendable {
   package var socketMode: UInt32 = 0o660
   /// The databases by alias; `default` is what a request without an alias means.
   package var databases: [String: Database]
+  /// Who may use the service; none: everybody.
+  package var keys: [Key] = []
+  /// Who is believed about clients' addresses in the log.
+  var proxies = TrustedProxies()
   /// The number of event loops: one a core is best.
   package var loops: Int
   package var webhooks = WebhookConfiguration()

@@ -53,12 +53,13 @@ package actor TransactionExecutor: EventLoopActor {
 
   /// Executes the transaction that a request's body asks for, and returns the answer. On the loop only.
   ///
-  /// `name` is the request's, if its commit is to be reported.
+  /// `name` is the request's, if its commit is to be reported. `caller` is nil where everybody may do everything.
   package nonisolated func execute(
     _ request: Request, key: IdempotencyKey?, into buffer: consuming [UInt8],
-    interruption: Interruption, name: [UInt8]? = nil
+    interruption: Interruption, name: [UInt8]? = nil, as caller: Caller? = nil
   ) async throws(ServiceError) -> TransactionAnswer {
     var transaction = try onLoop { $0.decode(request) }.get()
+    if let caller { try caller.rights.constrain(&transaction) }
     if let name, transaction.database == outbox?.alias { transaction.reportCommit(as: name) }
     return try await execute(transaction, key: key, into: buffer, interruption: interruption)
   }

@@ -9,6 +9,8 @@ internal import TransomHTTP
 /// Content-Type, which says that elsewhere, does not tell here.
 struct NeonEndpoint {
   let executor: TransactionExecutor
+  /// Nil: everybody may do everything.
+  let gate: Gate?
 
   /// Answers one request.
   func respond(to request: Request, in exchange: Exchange) async -> Response {
@@ -20,13 +22,23 @@ struct NeonEndpoint {
     } catch {
       return Self.response(to: NeonError(error, user: ""), exchange)
     }
+    var caller: Caller?
+    if let gate {
+      switch admit(request, target, gate.authenticator) {
+      case .admitted(let known): caller = known
+      case .refused(let error):
+        await gate.refused(request, exchange, error)
+        return Self.response(to: NeonError(error, user: target.user), exchange)
+      }
+    }
+    defer { caller?.leave() }
     let interruption = Interruption()
     exchange.onDisconnect { interruption.interrupt(.clientGone) }
     var response = exchange.makeResponse(.ok, contentType: .json)
     do {
       let answer = try await executor.execute(
         request, options, database: target.database,
-        into: Swift.exchange(&response.body, with: []), interruption: interruption)
+        into: Swift.exchange(&response.body, with: []), interruption: interruption, as: caller)
       response.body = answer.body
       response.fields.append(answer.timing)
       exchange.outcome = answer.outcome.rawValue
@@ -34,6 +46,19 @@ struct NeonEndpoint {
     } catch {
       return Self.response(to: NeonError(error, user: target.user), exchange)
     }
+  }
+
+  /// Who calls: the key in `Authorization` if there is one, else the one of the connection string, whose user is its name.
+  private func admit(
+    _ request: Request, _ target: NeonConnectionString, _ authenticator: Authenticator
+  ) -> Authenticator.Admission {
+    if request.field("authorization") != nil {
+      return authenticator.admit(request, as: .transactions)
+    }
+    guard let caller = authenticator.caller(named: target.user, password: target.password) else {
+      return .refused(.unauthenticated(detail: "The user and password are no key's."))
+    }
+    return authenticator.admit(caller, as: .transactions)
   }
 
   private static func target(_ request: Request) throws(ServiceError) -> NeonConnectionString {

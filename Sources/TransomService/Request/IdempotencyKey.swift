@@ -5,15 +5,17 @@ package struct IdempotencyKey: Equatable, Sendable {
   /// A key may have so many characters, all of them printable ASCII.
   package static let maximumLength = 255
 
+  /// The key as it is stored: behind the caller's name, so that nobody gets the answers of others.
   package let name: String
   /// SHA-256 of the request's body.
   private let fingerprint: [UInt8]
 
   /// Nil if the name is none.
-  package init?(_ name: String, body: [UInt8]) {
+  package init?(_ name: String, body: [UInt8], of caller: String? = nil) {
     guard 1...Self.maximumLength ~= name.utf8.count, name.utf8.allSatisfy({ 0x20...0x7e ~= $0 })
     else { return nil }
-    self.name = name
+    // A line break, which stands in no key.
+    self.name = caller.map { "\($0)\n\(name)" } ?? name
     fingerprint = Array(SHA256.hash(data: body))
   }
 

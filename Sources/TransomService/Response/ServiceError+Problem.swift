@@ -30,6 +30,7 @@ extension ServiceError {
       (415, "unsupported-content-coding", "The body is encoded in a way that is not supported")
     case .unauthenticated: (401, "unauthenticated", "Credentials are missing or wrong")
     case .forbidden: (403, "forbidden", "The key does not allow this")
+    case .tooManyRequests: (429, "too-many-requests", "The key has sent too many requests")
     case .invalidRequest(let code, let status, _, _): (status, code, Self.title(ofRequest: code))
     case .unknownDatabase: (404, "unknown-database", "The database is not configured")
     case .idempotencyNotInstalled:
@@ -74,7 +75,7 @@ extension ServiceError {
   private var outcome: Outcome {
     switch self {
     case .notFound, .methodNotAllowed, .unsupportedMediaType,
-      .unsupportedContentCoding, .unauthenticated, .forbidden,
+      .unsupportedContentCoding, .unauthenticated, .forbidden, .tooManyRequests,
       .invalidRequest, .unknownDatabase, .idempotencyNotInstalled, .invalidIdempotencyKey,
       .idempotencyKeyReused, .poolTimedOut, .databaseUnavailable, .draining:
       .notStarted
@@ -91,7 +92,7 @@ extension ServiceError {
   /// True where the same request may well succeed next time, and nothing is stored yet.
   private var isRetryable: Bool {
     switch self {
-    case .poolTimedOut, .databaseUnavailable, .draining, .connectionLost:
+    case .poolTimedOut, .databaseUnavailable, .draining, .connectionLost, .tooManyRequests:
       true
     case .statementFailed(_, let error), .commitFailed(let error): error.sqlState.isRetryable
     case .timedOut(_, _, let started): !started
@@ -115,6 +116,7 @@ extension ServiceError {
     case .databaseUnavailable, .connectionLost: 5
     case .commitInDoubt(_, let hasKey): hasKey ? 5 : nil
     case .poolTimedOut, .draining: 1
+    case .tooManyRequests(_, let seconds): seconds
     case .statementFailed(_, let error), .commitFailed(let error):
       error.sqlState.status == 503 ? 5 : nil
     case .notFound, .methodNotAllowed, .unsupportedMediaType,
@@ -131,7 +133,7 @@ extension ServiceError {
 extension ServiceError {
   private var detail: String {
     switch self {
-    case .unauthenticated(let detail), .forbidden(let detail),
+    case .unauthenticated(let detail), .forbidden(_, let detail), .tooManyRequests(let detail, _),
       .invalidRequest(_, _, _, let detail), .databaseUnavailable(_, let detail),
       .expectationFailed(_, let detail), .unresolvedReference(_, let detail),
       .invalidParameter(_, let detail),
@@ -173,14 +175,14 @@ extension ServiceError {
     switch self {
     case .invalidRequest(_, _, let pointer, _), .statementFailed(let pointer, _),
       .resultTooLarge(let pointer, _), .timedOut(let pointer, _, _),
-      .connectionLost(let pointer, _):
+      .connectionLost(let pointer, _), .forbidden(let pointer, _):
       pointer
     case .expectationFailed(let pointer, _), .unresolvedReference(let pointer, _),
       .invalidParameter(let pointer, _):
       pointer
     case .unknownDatabase: "/database"
     case .notFound, .methodNotAllowed, .unsupportedMediaType,
-      .unsupportedContentCoding, .unauthenticated, .forbidden,
+      .unsupportedContentCoding, .unauthenticated, .tooManyRequests,
       .idempotencyNotInstalled, .invalidIdempotencyKey, .idempotencyKeyReused,
       .poolTimedOut, .databaseUnavailable, .draining, .commitFailed, .commitInDoubt,
       .committedWithoutResults, .internalError:

@@ -14,7 +14,10 @@ package enum ServiceError: Error, Equatable, Sendable {
   /// The body came compressed or otherwise encoded; `coding` is the Content-Encoding.
   case unsupportedContentCoding(coding: String)
   case unauthenticated(detail: String)
-  case forbidden(detail: String)
+  /// The caller is known, and may not do this.
+  case forbidden(pointer: String?, detail: String)
+  /// The caller has sent more than it may; it may try again after so many seconds.
+  case tooManyRequests(detail: String, seconds: Int)
 
   // The document. Nothing was run.
   /// The document is refused: `code` and `status` are the request decoder's own.

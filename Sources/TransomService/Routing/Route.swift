@@ -42,6 +42,15 @@ enum Route {
     }
   }
 
+  /// What a caller has to be allowed; nil for what everybody may, and for /sql, which asks in its own way.
+  var purpose: Authenticator.Purpose? {
+    switch self {
+    case .transactions: .transactions
+    case .webhooks: .webhooks
+    case .sql, .livez, .readyz, .document, .refused, .options: nil
+    }
+  }
+
   /// What is asked of the webhooks; nil if the path is none of theirs.
   private static func webhooks(_ request: Request) -> Route? {
     // As few bytes as possible are looked at for all other paths.

@@ -21,15 +21,18 @@ package final class ServiceHandler: RequestHandler {
   private let identity = RequestIdentity()
   private let crossOrigin: CrossOriginPolicy?
   private let webhookResource: WebhookResource?
+  private let gate: Gate?
 
+  /// Without a gate, everybody may do everything.
   init(
     executor: TransactionExecutor, loopIndex: Int, readiness: Readiness, draining: Draining,
-    crossOrigin: CrossOriginPolicy?, webhooks: WebhookResource? = nil
+    crossOrigin: CrossOriginPolicy?, webhooks: WebhookResource? = nil, gate: Gate? = nil
   ) {
     webhookResource = webhooks
+    self.gate = gate
     self.crossOrigin = crossOrigin
     self.executor = executor
-    neon = NeonEndpoint(executor: executor)
+    neon = NeonEndpoint(executor: executor, gate: gate)
     self.loopIndex = loopIndex
     self.readiness = readiness
     self.draining = draining
@@ -39,10 +42,21 @@ package final class ServiceHandler: RequestHandler {
   package func respond(to request: Request, in exchange: Exchange) async -> Response {
     var response: Response
     var name: [UInt8]?
-    switch Route(request) {
+    var route = Route(request)
+    var caller: Caller?
+    if let gate, let purpose = route.purpose {
+      switch gate.authenticator.admit(request, as: purpose) {
+      case .admitted(let known): caller = known
+      case .refused(let error):
+        await gate.refused(request, exchange, error)
+        route = .refused(error)
+      }
+    }
+    defer { caller?.leave() }
+    switch route {
     case .transactions:
       if executor.reportsCommits { name = identity.name(of: request) }
-      response = await transaction(request, exchange, name: name)
+      response = await transaction(request, exchange, caller, name: name)
     case .sql: response = await neon.respond(to: request, in: exchange)
     case .livez: response = text("alive\n", exchange)
     case .readyz: response = await ready(exchange)
@@ -72,14 +86,14 @@ package final class ServiceHandler: RequestHandler {
   // MARK: POST /transactions
 
   private func transaction(
-    _ request: Request, _ exchange: Exchange, name: [UInt8]? = nil
+    _ request: Request, _ exchange: Exchange, _ caller: Caller?, name: [UInt8]? = nil
   ) async -> Response {
     guard MediaType.isJSON(request.field("content-type")) else {
       let type = request.fieldText("content-type")
       return problem(.unsupportedMediaType(mediaType: type), exchange)
     }
     let key: IdempotencyKey?
-    switch idempotencyKey(request) {
+    switch idempotencyKey(request, caller) {
     case .success(let given): key = given
     case .failure(let error): return problem(error, exchange)
     }
@@ -89,7 +103,7 @@ package final class ServiceHandler: RequestHandler {
     do {
       let answer = try await executor.execute(
         request, key: key, into: Swift.exchange(&response.body, with: []),
-        interruption: interruption, name: name)
+        interruption: interruption, name: name, as: caller)
       response.body = answer.body
       response.fields.append(answer.timing)
       if answer.isReplay { response.fields.append(.idempotencyReplayed, "true") }
@@ -100,14 +114,16 @@ package final class ServiceHandler: RequestHandler {
     }
   }
 
-  private func idempotencyKey(_ request: Request) -> Result<IdempotencyKey?, ServiceError> {
+  private func idempotencyKey(
+    _ request: Request, _ caller: Caller?
+  ) -> Result<IdempotencyKey?, ServiceError> {
     guard request.field("idempotency-key") != nil else { return .success(nil) }
     guard request.fieldCount("idempotency-key") == 1,
       let name = request.fieldText("idempotency-key")
     else { return .failure(.invalidIdempotencyKey) }
     var body: [UInt8] = []
     body.append(copying: request.body)
-    guard let key = IdempotencyKey(name, body: body) else {
+    guard let key = IdempotencyKey(name, body: body, of: caller?.name) else {
       return .failure(.invalidIdempotencyKey)
     }
     return .success(key)

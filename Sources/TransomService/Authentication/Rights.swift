@@ -1,0 +1,75 @@
+/// What a caller may do. What it may do in a database PostgreSQL decides, by the database's role.
+package struct Rights: Equatable, Sendable {
+  /// The databases' aliases.
+  package var databases = Names.these(["default"])
+  /// Whether every transaction is READ ONLY, and stays it: see `TransactionPlan.Step.snapshot`.
+  package var isReadOnly = false
+  /// What `role` of a request may be. SQL itself can change to any role that the database's user is a member of, as
+  /// long as it is allowed to run: who must not is given a database of its own, with another user.
+  package var roles = Names.any
+  /// What `settings` of a request may hold. The same is true of them.
+  package var settings = Names.any
+  /// Whether it may use `/webhooks` and `/deliveries`.
+  package var managesWebhooks = false
+
+  package init() {}
+}
+
+/// A set of names.
+package enum Names: Equatable, Sendable {
+  case any
+  /// These, and those that begin as one that ends in `*`.
+  case these([String])
+
+  /// Takes names as they are written: `*` is any.
+  package init(_ texts: [String]) {
+    self = texts.contains("*") ? .any : .these(texts)
+  }
+
+  package func contains(_ name: String) -> Bool {
+    switch self {
+    case .any: true
+    case .these(let names):
+      names.contains { $0.last == "*" ? name.hasPrefix($0.dropLast()) : name == $0 }
+    }
+  }
+
+  /// As they are written.
+  package var texts: [String] {
+    switch self {
+    case .any: ["*"]
+    case .these(let names): names
+    }
+  }
+}
+
+extension Rights {
+  /// Makes a request one that these rights allow.
+  ///
+  /// - Throws: `ServiceError.forbidden` with the place of what they do not.
+  package func constrain(_ request: inout TransactionRequest) throws(ServiceError) {
+    guard databases.contains(request.database) else {
+      throw .forbidden(
+        pointer: "/database", detail: "The key may not use the database \"\(request.database)\".")
+    }
+    if let role = request.role, !roles.contains(role) {
+      throw .forbidden(pointer: "/role", detail: "The key may not take the role \"\(role)\".")
+    }
+    for setting in request.settings where !allows(setting) {
+      throw .forbidden(
+        pointer: JSONPointer().appending("settings").appending(setting.name).description,
+        detail: "The key may not set \"\(setting.name)\".")
+    }
+    if isReadOnly { request.readOnly = true }
+  }
+
+  private func allows(_ setting: TransactionRequest.Setting) -> Bool {
+    // PostgreSQL does not tell the cases of names apart.
+    let name = setting.name.lowercased()
+    // These are other ways to write `role`.
+    if name == "role" || name == "session_authorization" {
+      return roles.contains(setting.value) && settings.contains(name)
+    }
+    return settings.contains(name)
+  }
+}
