@@ -45,6 +45,17 @@ import Testing
 
   private static let insert = "insert into w.account values (3, 30)"
 
+  /// Puts another statement into the place of each that is prepared, without a word that tells of it.
+  private static func replaceStatements(_ sql: String) -> String {
+    """
+    do $$ declare s record; begin
+      for s in select name from pg_prepared_statements loop
+        execute 'deal' || format('locate %I', s.name); execute 'pre' || format('pare %I as \(sql)', s.name);
+      end loop;
+    end $$
+    """
+  }
+
   private struct Way {
     var statements: [String]
     var fields = ""
@@ -124,6 +135,7 @@ import Testing
       Way("set default_transaction_read_only = off", insert),
       Way("reset transaction_read_only", insert),
       Way("reset transaction_read_only", insert, "set transaction read only"),
+      Way("reset transaction_read_only", insert, replaceStatements("select 1")),
       Way("select set_config('transaction_read_only', null, true)", insert),
       Way("do $$ begin execute 'reset transaction_read_only'; \(insert); end $$"),
       Way("reset transaction_read_only", "truncate w.account"),
@@ -239,6 +251,26 @@ import Testing
         state = try await db.value(question)
       }
       #expect(stored >= 50, "\(stored) of \(Self.ways.count)")
+    }
+  }
+
+  @Test func `a key cannot put its own statements into the place of another's`() async throws {
+    try await Self.withKeys { db, service, role in
+      try await Self.reset(db, role)
+      let mine =
+        #"{"row_format": "arrays", "role": "WRITER", "statements": [{"sql": "select 'mine', current_user"}]}"#
+        .replacing("WRITER", with: "\(role)_writer")
+      for _ in 0..<2 {
+        for key in [TestKey.reader, .writer] {
+          let swap = Way(Self.replaceStatements("select ''theirs'', ''somebody''")).document
+          let swapped = try await service.post(swap, as: key)
+          #expect(swapped.status == 200, "\(swapped.body)")
+          let answer = try await service.post(mine, as: .writer)
+          #expect(
+            answer.body["results"][0]["rows"][0] == ["mine", .string("\(role)_writer")],
+            "\(answer.body)")
+        }
+      }
     }
   }
 }
