@@ -45,6 +45,7 @@ let package = Package(
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
     .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
     // The C libraries: a module map each, and shims for what Swift cannot call.
@@ -100,6 +101,14 @@ let package = Package(
       // A link to the document at the top, which GET /openapi.yaml serves.
       resources: [.embedInCode("Resources/openapi.yaml")], swiftSettings: strict),
     .target(
+      name: "TransomConfiguration",
+      dependencies: [
+        "TransomService",
+        .product(name: "Configuration", package: "swift-configuration"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Yams", package: "Yams"),
+      ], swiftSettings: strict),
+    .target(
       name: "TransomCluster",
       dependencies: [
         .product(name: "Logging", package: "swift-log"),
@@ -114,9 +123,8 @@ let package = Package(
     .executableTarget(
       name: "transom",
       dependencies: [
-        "TransomCluster", "TransomService",
+        "TransomCluster", "TransomConfiguration", "TransomService",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "Configuration", package: "swift-configuration"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -165,6 +173,9 @@ let package = Package(
         "TransomCluster", "TransomEventLoop", "TransomPostgres", "TransomService", "TestSupport",
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: strict),
+    .testTarget(
+      name: "TransomConfigurationTests", dependencies: ["TransomConfiguration", "TransomService"],
+      swiftSettings: strict),
     .testTarget(
       name: "TransomClusterTests", dependencies: ["TransomCluster", "TestSupport"],
       swiftSettings: strict),

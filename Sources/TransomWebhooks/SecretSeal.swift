@@ -13,6 +13,8 @@ package struct SecretSeal: Sendable {
     self.keys = keys.map { SymmetricKey(data: $0) }
   }
 
+  package var keyCount: Int { keys.count }
+
   /// No key.
   package init() { keys = [] }
 

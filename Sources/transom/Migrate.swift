@@ -1,5 +1,6 @@
 import ArgumentParser
 import Logging
+import TransomConfiguration
 import TransomService
 
 /// `transom migrate`
@@ -10,18 +11,18 @@ struct Migrate: AsyncParsableCommand {
       It holds webhooks, events to be delivered, and idempotency keys. "transom serve" does the same by itself when it
       starts, unless --no-migrate. The role needs the right to create a schema in the database, or must own the schema.
 
-      TRANSOM_DATABASE_URL or DATABASE_URL sets the database, too; the flag wins.
+      The database is set as for "transom serve": by --database-url, TRANSOM_DATABASE_URL or DATABASE_URL, or in the file
+      that --config names.
       """)
 
-  @Option(help: "A PostgreSQL URL or connection string.")
-  var databaseURL: String?
+  @OptionGroup
+  var arguments: SettingArguments
 
   func run() async throws {
-    guard let url = databaseURL ?? Settings().databaseURL else {
+    let settings = try arguments.load().settings
+    guard let database = settings.service.databases["default"] else {
       throw ValidationError("no database is set: give --database-url, or set DATABASE_URL")
     }
-    let database = ServiceConfiguration.Database(url: url)
-    try Settings.check("database-url", database.validate)
     let logger = Logger(label: "transom") { StreamLogHandler.standardError(label: $0) }
     let versions = try await database.migrate(logger: logger)
     if let version = versions.last {

@@ -1,9 +1,9 @@
 import ArgumentParser
-import FoundationEssentials
 import Glibc
 import Logging
 import ServiceLifecycle
 import TransomCluster
+import TransomConfiguration
 import TransomService
 import UnixSignals
 
@@ -14,54 +14,32 @@ struct Serve: AsyncParsableCommand {
     discussion: """
       Without a database, a private PostgreSQL is made from the installed server and kept for the next start.
 
-      Each flag is an environment variable, too: --limits-body is TRANSOM_LIMITS_BODY, and a flag that can be \
-      repeated is a list with commas; TRANSOM_MIGRATE=false is --no-migrate. The flag wins. Variables without a \
-      flag: DATABASE_URL, TRANSOM_POOL_WAIT_MS, TRANSOM_PREPARED_STATEMENTS, TRANSOM_WEBHOOKS_SECRET_KEYS. With systemd's socket activation (LISTEN_FDS, LISTEN_PID) those sockets are \
-      served in place of the default address.
+      Each setting is a flag, an environment variable and a line of the YAML file, and counts in this order: \
+      --limits-body is TRANSOM_LIMITS_BODY and limits: {body: 8MiB}. In a variable, a list has commas; \
+      TRANSOM_MIGRATE=false is --no-migrate. DATABASE_URL sets the database, too. More databases, and keys, are set in \
+      the file below "databases" and "keys", or by variables: TRANSOM_DATABASES_REPLICA_URL, TRANSOM_KEYS_WEB_SHA256. \
+      "transom config" prints all that is in force. With systemd's socket activation (LISTEN_FDS, LISTEN_PID) those \
+      sockets are served in place of the default address.
+
+      \(Settings.help)
       """)
 
-  @Option(
-    help:
-      "HOST:PORT, [IPV6]:PORT or unix:/PATH; port 0 is any free one; can be repeated (default 127.0.0.1:8080)."
-  )
-  var listen: [String] = []
-
-  @Option(help: "A PostgreSQL URL or connection string.")
-  var databaseURL: String?
-
-  @Option(help: "PostgreSQL connections at most (default 16).")
-  var poolSize: Int?
-
-  @Option(help: "Event loops, each a thread (default: one for each core).")
-  var loops: Int?
-
-  @Option(help: "Where the private PostgreSQL keeps its data.")
-  var dataDirectory: String?
-
-  @Option(help: "trace, debug, info, notice, warning or error (default info).")
-  var logLevel: String?
-
-  @Flag(help: "Leave the schema transom as it is (environment: TRANSOM_MIGRATE=false).")
-  var noMigrate = false
-
-  @Flag(help: "Listen on an address that others can reach although nobody has to say who they are.")
-  var allowUnauthenticated = false
-
-  @OptionGroup(title: "HTTP")
-  var server: ServerOptions
-
-  @OptionGroup(title: "Webhooks")
-  var webhooks: WebhookOptions
+  @OptionGroup
+  var arguments: SettingArguments
 
   func run() async throws {
-    let settings = Settings()
+    let settings = try arguments.load().settings
     var logger = Logger(label: "transom") { StreamLogHandler.standardError(label: $0) }
-    logger.logLevel = try level(settings)
-    var configuration = try serviceConfiguration(settings)
-    try checkAddresses(configuration, settings)
+    logger.logLevel = settings.logLevel
+    var configuration = settings.service
+    try InheritedSockets.add(to: &configuration, allowsPublic: settings.allowsUnauthenticated)
 
     let embedded = try await embeddedCluster(settings, logger)
-    if let embedded { configuration.databases["default"]?.url = embedded.connectionString() }
+    if let embedded {
+      var database = settings.privateDatabase ?? .init(url: "")
+      database.url = embedded.connectionString()
+      configuration.databases["default"] = database
+    }
     do {
       let service = Host(
         service: QueryService(configuration, logger: logger), showsExample: embedded != nil)
@@ -83,66 +61,11 @@ struct Serve: AsyncParsableCommand {
   private func embeddedCluster(
     _ settings: Settings, _ logger: Logger
   ) async throws -> PrivateCluster? {
-    guard databaseURL ?? settings.databaseURL == nil else { return nil }
-    let directory =
-      dataDirectory ?? settings.dataDirectory ?? PrivateCluster.Configuration.defaultDirectory
+    guard settings.needsPrivateDatabase else { return nil }
+    let directory = settings.dataDirectory ?? PrivateCluster.Configuration.defaultDirectory
     logger.info(
       "no database is set: starting a private PostgreSQL", metadata: ["data": "\(directory)"])
     return try await PrivateCluster.start(.persistent(in: directory), log: logger)
-  }
-
-  private func level(_ settings: Settings) throws(SettingError) -> Logger.Level {
-    guard let text = logLevel ?? settings.logLevel else { return .info }
-    guard let level = Logger.Level(rawValue: text) else {
-      throw SettingError(
-        "log-level", text, allowed: Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))
-    }
-    return level
-  }
-
-  /// Without keys only this machine may reach the service.
-  private func checkAddresses(_ configuration: ServiceConfiguration, _ settings: Settings) throws {
-    let addresses = try Settings.check("listen") { try configuration.publicAddresses() }
-    guard let address = addresses.first else { return }
-    if try allowUnauthenticated || settings.flag("allow.unauthenticated") == true { return }
-    throw SettingError(
-      "listen", address,
-      allowed: "an address of this machine only, such as 127.0.0.1:8080, because anybody who "
-        + "reaches the service may run any SQL; --allow-unauthenticated lifts this")
-  }
-
-  private func serviceConfiguration(_ settings: Settings) throws -> ServiceConfiguration {
-    var database = ServiceConfiguration.Database(url: databaseURL ?? settings.databaseURL ?? "")
-    database.poolSize = try settings.number(poolSize, "pool.size", in: 1...10_000) ?? 16
-    database.preparesStatements = try settings.flag("prepared.statements") ?? true
-    if let wait = try settings.number(nil, "pool.wait.ms", in: 0...600_000) {
-      database.poolWait = .milliseconds(wait)
-    }
-    let loops = try settings.number(loops, "loops", in: 1...1024)
-    var configuration = ServiceConfiguration(
-      databases: ["default": database],
-      loops: loops ?? ProcessInfo.processInfo.activeProcessorCount)
-    try Settings.check("database-url", database.validate)
-    configuration.migrates = try !noMigrate && settings.flag("migrate") ?? true
-    try readListeners(settings, &configuration)
-    try server.read(settings, into: &configuration)
-    try webhooks.read(settings, into: &configuration)
-    return configuration
-  }
-
-  /// What is asked for, and what the process was started with; the default without both.
-  private func readListeners(
-    _ settings: Settings, _ configuration: inout ServiceConfiguration
-  ) throws(SettingError) {
-    for descriptor in try settings.inheritedDescriptors(of: getpid()) {
-      configuration.inherited.append(
-        try Settings.check("LISTEN_FDS") { try .init(descriptor: descriptor) })
-    }
-    if let (_, addresses) = settings.list(listen, "listen") {
-      configuration.listen = addresses
-    } else if !configuration.inherited.isEmpty {
-      configuration.listen = []
-    }
   }
 }
 

@@ -17,17 +17,43 @@ struct SessionFootprint: OptionSet {
   init(of sql: String) { self.init(rawValue: Self.read(sql).rawValue) }
 
   private static func read(_ sql: String) -> SessionFootprint {
+    // An escaped name may be any of those that are looked for.
+    if holdsEscapedName(sql) { return [.state, .preparedStatements] }
     var words = WordScanner(sql)
     guard let first = words.next(), queries.contains(first), !words.hasSkipped else {
       // Not a query, or one that begins with a comment or a bracket, behind which anything may be hidden.
       return touchesPrepared(sql) ? [.state, .preparedStatements] : .state
     }
+    var footprint: SessionFootprint = []
     while let word = words.next() {
+      if runsText(word) { return [.state, .preparedStatements] }
       guard isSuspect(word) else { continue }
       if word == "set_config", words.callEndsWithTrue() { continue }
-      return .state
+      footprint = .state
     }
-    return []
+    return footprint
+  }
+
+  /// Whether a function of this name runs a text as SQL, which another text can hide.
+  private static func runsText(_ word: String) -> Bool {
+    word.hasPrefix("query_to_xml") || textRunners.contains(word)
+  }
+
+  private static let textRunners: Set<String> = [
+    "ts_stat", "ts_rewrite", "crosstab", "crosstabn", "crosstab2", "crosstab3", "crosstab4",
+    "connectby", "xpath_table",
+  ]
+
+  /// Whether the text holds `U&"…"` (manual, 4.1.1 "Identifiers and Key Words").
+  private static func holdsEscapedName(_ sql: String) -> Bool {
+    var before: (UInt8, UInt8) = (0, 0)
+    for byte in sql.utf8 {
+      if byte == UInt8(ascii: "\""), before == (UInt8(ascii: "u"), UInt8(ascii: "&")) {
+        return true
+      }
+      before = (before.1, byte == UInt8(ascii: "U") ? UInt8(ascii: "u") : byte)
+    }
+    return false
   }
 
   /// Whether a word in a query tells of something that outlives the transaction; the locks named `xact` do not.
@@ -58,8 +84,12 @@ struct SessionFootprint: OptionSet {
 
   private static func touchesPrepared(_ sql: String) -> Bool {
     var words = WordScanner(sql)
+    var isFirst = true
     while let word = words.next() {
-      if ["prepare", "deallocate", "discard"].contains(word) { return true }
+      if ["prepare", "deallocate", "discard"].contains(word) || runsText(word) { return true }
+      // Its text can put others together.
+      if isFirst, word == "do" { return true }
+      isFirst = false
     }
     return false
   }

@@ -2,7 +2,8 @@
 package struct Rights: Equatable, Sendable {
   /// The databases' aliases.
   package var databases = Names.these(["default"])
-  /// Whether every transaction is READ ONLY, and stays it: see `TransactionPlan.Step.snapshot`.
+  /// Whether every transaction is READ ONLY and stores nothing: see the steps `snapshot` and `verify` of a plan. Before
+  /// PostgreSQL 16, statements can advance a sequence nevertheless, which no rollback undoes.
   package var isReadOnly = false
   /// What `role` of a request may be. SQL itself can change to any role that the database's user is a member of, as
   /// long as it is allowed to run: who must not is given a database of its own, with another user.
@@ -60,7 +61,10 @@ extension Rights {
         pointer: JSONPointer().appending("settings").appending(setting.name).description,
         detail: "The key may not set \"\(setting.name)\".")
     }
-    if isReadOnly { request.readOnly = true }
+    if isReadOnly {
+      request.readOnly = true
+      request.storesNothing = true
+    }
   }
 
   private func allows(_ setting: TransactionRequest.Setting) -> Bool {

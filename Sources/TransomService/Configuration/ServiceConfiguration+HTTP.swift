@@ -54,19 +54,12 @@ extension ServiceConfiguration {
     }
   }
 
-  /// How requests are noted in the log.
-  package struct AccessLog: Sendable {
-    /// Of so many requests one is noted.
-    package var interval = 1
-
-    package init() {}
-  }
-
   /// Believes proxies about where requests come from.
   ///
   /// - Parameter networks: In CIDR notation; `unix` is whoever uses a Unix-domain socket.
   /// - Throws: `Flaw` for another text.
   package mutating func trust(networks: [String]) throws(Flaw) {
+    proxies.networks = []
     for text in networks where text != "unix" {
       guard let network = IPNetwork(parsing: text) else {
         throw Flaw("\"\(text)\" is neither an address, a network such as 10.0.0.0/8, nor unix")
@@ -74,6 +67,7 @@ extension ServiceConfiguration {
       proxies.networks.append(network)
     }
     proxies.trustsUnixSockets = networks.contains("unix")
+    trustedNetworks = networks
   }
 
   /// Takes the field in which those proxies tell it.
@@ -85,6 +79,9 @@ extension ServiceConfiguration {
     }
     proxies.field = known
   }
+
+  /// That field.
+  package var forwardedField: String { proxies.field.rawValue }
 
   /// A setting that cannot be used, in words.
   package struct Flaw: Error, CustomStringConvertible {
@@ -116,8 +113,8 @@ extension ServiceConfiguration {
     http.timeouts.write = timeouts.write
     http.timeouts.minimumRate = timeouts.minimumRate
     http.compressedFrom = compressedFrom
-    http.accessLog = accessLog.map {
-      TransomHTTP.AccessLog(logger: logger, interval: $0.interval, proxies: proxies)
+    if logsAccess {
+      http.accessLog = AccessLog(logger: logger, interval: accessLogInterval, proxies: proxies)
     }
     return http
   }

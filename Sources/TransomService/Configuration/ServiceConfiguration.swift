@@ -25,7 +25,8 @@ package struct ServiceConfiguration: Sendable {
   }
 
   /// `HOST:PORT`, `[IPV6]:PORT` or `unix:/PATH`; port 0 is any free one.
-  package var listen: [String] = ["127.0.0.1:8080"]
+  package var listen = defaultListen
+  package static let defaultListen = ["127.0.0.1:8080"]
   /// Sockets that listen already, which the process was started with.
   package var inherited: [InheritedSocket] = []
   /// Who may connect to Unix-domain sockets that are made, as chmod(2) takes it.
@@ -36,6 +37,8 @@ package struct ServiceConfiguration: Sendable {
   package var keys: [Key] = []
   /// Who is believed about clients' addresses in the log.
   var proxies = TrustedProxies()
+  /// Their networks, as they were written.
+  package internal(set) var trustedNetworks: [String] = []
   /// The number of event loops: one a core is best.
   package var loops: Int
   package var webhooks = WebhookConfiguration()
@@ -49,8 +52,10 @@ package struct ServiceConfiguration: Sendable {
   package var compressedFrom: Int? = 1024
   /// Which web pages may use the service; nil: those of its own origin only.
   package var crossOrigin: CrossOriginPolicy?
-  /// Whether and how requests are noted in the log; nil: not at all.
-  package var accessLog: AccessLog?
+  /// Whether requests are noted in the log.
+  package var logsAccess = false
+  /// Of so many requests one is noted.
+  package var accessLogInterval = 1
   /// How long the service goes on accepting clients once it is told to stop, while `/readyz` answers 503 and every
   /// answer ends its connection: the time that load balancers need to look elsewhere.
   package var shutdownDelay: Duration = .zero

@@ -32,6 +32,7 @@ extension WebhookConfiguration {
 
   /// Takes networks as they are written.
   package mutating func allowNetworks(_ texts: [String]) throws(Flaw) {
+    allowedNetworks = []
     for text in texts {
       guard let network = IPNetwork(text) else {
         throw Flaw(description: "\"\(text)\" is no network, such as 10.0.0.0/8 or fd00::/8")
@@ -40,17 +41,17 @@ extension WebhookConfiguration {
     }
   }
 
-  /// Takes the pauses between attempts, in seconds.
-  package mutating func retry(after texts: [String]) throws(Flaw) {
-    var delays: [Duration] = []
-    for text in texts {
-      guard let seconds = Int(text), 0...2_592_000 ~= seconds else {
-        throw Flaw(description: "\"\(text)\" is no number of seconds from 0 to 2592000")
-      }
-      delays.append(.seconds(seconds))
-    }
-    schedule = RetrySchedule(delays)
+  /// The networks as they are written.
+  package var allowedNetworkTexts: [String] { allowedNetworks.map(\.description) }
+
+  /// The pauses between attempts.
+  package var delays: [Duration] {
+    get { schedule.delays }
+    set { schedule = RetrySchedule(newValue) }
   }
+
+  /// How many keys seal secrets or open them.
+  package var sealingKeys: Int { seal.keyCount }
 
   /// Takes the keys that secrets are sealed with: the first one seals, all of them open.
   package mutating func sealSecrets(with texts: [String]) throws(Flaw) {

@@ -83,7 +83,7 @@ extension TransactionRun {
     case .statement(let statement): (number, run) = (statement, 0)
     case .rerun(let statement, let rerun): (number, run) = (statement, rerun)
     case .begin, .claim, .snapshot, .role, .setting, .savepoint, .release, .emit, .report, .keep,
-      .identify, .end:
+      .verify, .identify, .end:
       return nil
     }
     guard let own = parameters[number] else { return nil }

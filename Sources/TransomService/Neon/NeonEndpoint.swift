@@ -9,7 +9,7 @@ internal import TransomHTTP
 /// Content-Type, which says that elsewhere, does not tell here.
 struct NeonEndpoint {
   let executor: TransactionExecutor
-  /// Without one, everybody may do everything.
+  /// Nil: everybody may do everything.
   let gate: Gate?
 
   /// Answers one request.
@@ -22,35 +22,16 @@ struct NeonEndpoint {
     } catch {
       return Self.response(to: NeonError(error, user: ""), exchange)
     }
-    guard let gate else { return await run(request, target, options, exchange, as: nil) }
-    switch Self.admit(request, target, gate.authenticator) {
-    case .admitted(let caller):
-      defer { caller.leave() }
-      return await run(request, target, options, exchange, as: caller)
-    case .refused(let error):
-      await gate.refused(request, exchange, error)
-      return Self.response(to: NeonError(error, user: target.user), exchange)
+    var caller: Caller?
+    if let gate {
+      switch admit(request, target, gate.authenticator) {
+      case .admitted(let known): caller = known
+      case .refused(let error):
+        await gate.refused(request, exchange, error)
+        return Self.response(to: NeonError(error, user: target.user), exchange)
+      }
     }
-  }
-
-  /// A token that comes by `Authorization` counts; without one, the name and the key in the connection string.
-  private static func admit(
-    _ request: Request, _ target: NeonConnectionString, _ authenticator: Authenticator
-  ) -> Authenticator.Admission {
-    if request.field("authorization") != nil {
-      return authenticator.admit(request, as: .transactions)
-    }
-    guard let caller = authenticator.caller(named: target.user, password: target.password) else {
-      return .refused(
-        .unauthenticated(detail: "The connection string's user and password are no name and key."))
-    }
-    return authenticator.admit(caller, as: .transactions)
-  }
-
-  private func run(
-    _ request: Request, _ target: NeonConnectionString, _ options: NeonOptions,
-    _ exchange: Exchange, as caller: Caller?
-  ) async -> Response {
+    defer { caller?.leave() }
     let interruption = Interruption()
     exchange.onDisconnect { interruption.interrupt(.clientGone) }
     var response = exchange.makeResponse(.ok, contentType: .json)
@@ -65,6 +46,19 @@ struct NeonEndpoint {
     } catch {
       return Self.response(to: NeonError(error, user: target.user), exchange)
     }
+  }
+
+  /// Who calls: the key in `Authorization` if there is one, else the one of the connection string, whose user is its name.
+  private func admit(
+    _ request: Request, _ target: NeonConnectionString, _ authenticator: Authenticator
+  ) -> Authenticator.Admission {
+    if request.field("authorization") != nil {
+      return authenticator.admit(request, as: .transactions)
+    }
+    guard let caller = authenticator.caller(named: target.user, password: target.password) else {
+      return .refused(.unauthenticated(detail: "The user and password are no key's."))
+    }
+    return authenticator.admit(caller, as: .transactions)
   }
 
   private static func target(_ request: Request) throws(ServiceError) -> NeonConnectionString {

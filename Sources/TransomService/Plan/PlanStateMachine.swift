@@ -166,7 +166,7 @@ package struct PlanStateMachine: Sendable {
     defer { answered += 1 }
     guard let step = step(at: answered) else { return .none }
     switch step {
-    case .begin, .snapshot, .role, .setting, .report, .keep: return .none
+    case .begin, .snapshot, .role, .setting, .report, .keep, .verify: return .none
     case .emit(let hook): return .emitted(hook: hook)
     case .claim: return .claimed
     case .identify: return .identified

@@ -54,6 +54,7 @@ struct TransactionOutline {
       // With a key, what became of the transaction is found out by the key.
       steps.append(.identify)
     }
+    if request.storesNothing, !request.dryRun { steps.append(.verify) }
     steps.append(.end)
     guard hasReferences else { return }
     for (index, statement) in statements.enumerated() {

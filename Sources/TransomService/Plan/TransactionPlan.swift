@@ -25,6 +25,10 @@ package final class TransactionPlan: Sendable {
     case report
     /// Keeps the answer under the Idempotency-Key.
     case keep
+    /// Fails if the transaction has an id, as every one has that writes: for who must store nothing. READ ONLY does not
+    /// hold everything off. Before PostgreSQL 16, `RESET transaction_read_only` undoes it, and large objects are written
+    /// all the same.
+    case verify
     /// Asks for the transaction's id, by which its fate can be found out if the connection is lost at its end.
     case identify
     /// COMMIT, or ROLLBACK of a dry run; in an implicit transaction the sync.
@@ -178,7 +182,7 @@ package final class TransactionPlan: Sendable {
 
   /// What is sent for a step. That of an implicit transaction's end is not.
   package enum Command: Equatable, Sendable {
-    /// Transaction control, which is never prepared (`PostgresConnection.enqueueUnnamed`).
+    /// Transaction control, and what a client must not be able to replace: never prepared (`PostgresConnection.enqueueUnnamed`).
     case control(String)
     case statement(StatementText)
   }
@@ -191,6 +195,8 @@ package final class TransactionPlan: Sendable {
     case .release(let group): .control(releaseSQL(of: group))
     case .end: .control(isDryRun ? "ROLLBACK" : "COMMIT")
     case .statement(let index), .rerun(let index, _): .statement(statements[index].sql)
+    // Never prepared: the client's SQL could put another statement into its place.
+    case .verify: .control(Self.verifySQL)
     case .identify: .statement(OwnStatements.identify)
     case .claim: .statement(OwnStatements.claim)
     case .snapshot: .statement(OwnStatements.snapshot)
@@ -202,6 +208,11 @@ package final class TransactionPlan: Sendable {
     case .keep: .statement(OwnStatements.keep)
     }
   }
+
+  private static let verifySQL = """
+    select (case when pg_catalog.pg_current_xact_id_if_assigned() is null then '1'
+      else 'the transaction has written' end)::pg_catalog.int4
+    """
 
   /// What the plan runs besides the client's statements.
   private enum OwnStatements {
@@ -244,7 +255,7 @@ package final class TransactionPlan: Sendable {
       let last = parameters.count - 2 * (settingNames.count - 1 - index)
       return last - 2..<last
     // Those of `keep` are known when everything before it has been answered.
-    case .begin, .snapshot, .savepoint, .release, .keep, .identify, .end: return 0..<0
+    case .begin, .snapshot, .savepoint, .release, .keep, .verify, .identify, .end: return 0..<0
     }
   }
 
@@ -275,7 +286,7 @@ package final class TransactionPlan: Sendable {
   /// The group that a step runs in; a group's own SAVEPOINT runs outside of it, its RELEASE inside.
   package func group(of step: Step) -> Int? {
     switch step {
-    case .begin, .claim, .snapshot, .role, .setting, .report, .keep, .identify, .end: nil
+    case .begin, .claim, .snapshot, .role, .setting, .report, .keep, .verify, .identify, .end: nil
     case .statement(let index), .rerun(let index, _): statements[index].place.group
     case .emit(let hook): hooks[hook].place.group
     case .savepoint(let group): groups[group].place.group
@@ -286,7 +297,7 @@ package final class TransactionPlan: Sendable {
   /// The JSON Pointer of the part of the request that a step came from; nil for what is there in any transaction.
   package func pointer(of step: Step) -> String? {
     switch step {
-    case .begin, .claim, .snapshot, .report, .keep, .identify, .end: nil
+    case .begin, .claim, .snapshot, .report, .keep, .verify, .identify, .end: nil
     case .role: "/role"
     case .setting(let index):
       JSONPointer().appending("settings").appending(settingNames[index]).description

@@ -7,6 +7,9 @@ package struct TransactionRequest: Equatable, Sendable {
   /// nil: as the database has it.
   package var isolation: IsolationLevel?
   package var readOnly = false
+  /// Whether it must store nothing, whoever its statements ask: more than `readOnly`, which they can undo (see
+  /// `TransactionPlan.Step.verify`).
+  package var storesNothing = false
   package var deferrable = false
   /// Run everything, answer with the results, then roll back.
   package var dryRun = false

@@ -1,6 +1,13 @@
+internal import TransomPostgres
+
 extension ServiceError {
   /// Why a transaction, or a group of it, was rolled back; `pointer` is that of the item that failed.
   init(_ failure: PlanStateMachine.Failure, at pointer: String?) {
+    // Whatever keeps it from being asked, the transaction is rolled back; other errors, such as a cancellation, are told.
+    if failure.step == .verify, failure.error?.sqlState == "22P02" {
+      self = .wroteWithoutRight
+      return
+    }
     switch failure.cause {
     case .server(let error):
       self = .statementFailed(pointer: pointer, error)

@@ -43,6 +43,7 @@ extension ServiceError {
     case .draining: (503, "draining", "The service is shutting down")
     case .statementFailed(_, let error):
       (error.sqlState.status, "statement-failed", "A statement failed")
+    case .wroteWithoutRight: (403, "forbidden", "The key does not allow this")
     case .expectationFailed: (409, "expectation-failed", "An expectation was not met")
     case .unresolvedReference: (422, "unresolved-reference", "A reference leads to nothing")
     case .invalidParameter:
@@ -79,8 +80,8 @@ extension ServiceError {
       .invalidRequest, .unknownDatabase, .idempotencyNotInstalled, .invalidIdempotencyKey,
       .idempotencyKeyReused, .poolTimedOut, .databaseUnavailable, .draining:
       .notStarted
-    case .statementFailed, .expectationFailed, .unresolvedReference, .invalidParameter,
-      .resultTooLarge, .connectionLost, .commitFailed:
+    case .statementFailed, .wroteWithoutRight, .expectationFailed, .unresolvedReference,
+      .invalidParameter, .resultTooLarge, .connectionLost, .commitFailed:
       .rolledBack
     case .timedOut(_, _, let started): started ? .rolledBack : .notStarted
     case .commitInDoubt: .unknown
@@ -100,7 +101,7 @@ extension ServiceError {
     case .notFound, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .forbidden,
       .invalidRequest, .unknownDatabase, .idempotencyNotInstalled, .invalidIdempotencyKey,
-      .idempotencyKeyReused, .expectationFailed, .unresolvedReference,
+      .idempotencyKeyReused, .wroteWithoutRight, .expectationFailed, .unresolvedReference,
       .invalidParameter, .resultTooLarge,
       .committedWithoutResults, .internalError:
       false
@@ -122,7 +123,7 @@ extension ServiceError {
     case .notFound, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .forbidden,
       .invalidRequest, .unknownDatabase, .idempotencyNotInstalled, .invalidIdempotencyKey,
-      .idempotencyKeyReused, .expectationFailed, .unresolvedReference,
+      .idempotencyKeyReused, .wroteWithoutRight, .expectationFailed, .unresolvedReference,
       .invalidParameter, .resultTooLarge,
       .timedOut, .committedWithoutResults, .internalError:
       nil
@@ -157,6 +158,8 @@ extension ServiceError {
     case .unknownDatabase(let alias): "No database \"\(alias)\" is configured."
     case .poolTimedOut(let database, let milliseconds):
       "No connection to \"\(database)\" became free within \(milliseconds) ms."
+    case .wroteWithoutRight:
+      "The key is read-only, but the transaction had written; it was rolled back."
     case .draining: "The service is shutting down and takes no new transactions."
     case .resultTooLarge(_, let limit): "The response may have \(limit) bytes."
     case .timedOut(_, let milliseconds, true):
@@ -184,8 +187,8 @@ extension ServiceError {
     case .notFound, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .tooManyRequests,
       .idempotencyNotInstalled, .invalidIdempotencyKey, .idempotencyKeyReused,
-      .poolTimedOut, .databaseUnavailable, .draining, .commitFailed, .commitInDoubt,
-      .committedWithoutResults, .internalError:
+      .poolTimedOut, .databaseUnavailable, .draining, .wroteWithoutRight, .commitFailed,
+      .commitInDoubt, .committedWithoutResults, .internalError:
       nil
     }
   }

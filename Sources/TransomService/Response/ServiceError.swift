@@ -38,6 +38,8 @@ package enum ServiceError: Error, Equatable, Sendable {
   // In the transaction. It was rolled back.
   /// The server refused a statement, a role or a setting.
   case statementFailed(pointer: String?, ServerError)
+  /// The key is read-only, and the transaction had written nevertheless.
+  case wroteWithoutRight
   case expectationFailed(pointer: String, detail: String)
   case unresolvedReference(pointer: String, detail: String)
   /// A parameter is not what the server wants there. (What is wrong with any is refused before: `invalidRequest`.)

@@ -35,6 +35,14 @@ package struct CrossOriginPolicy: Sendable, Equatable {
     self.origins = .these(origins)
   }
 
+  /// The origins as they are written.
+  package var texts: [String] {
+    switch origins {
+    case .any: ["*"]
+    case .these(let origins): origins
+    }
+  }
+
   /// Adds what a browser needs to let the page that asked read the answer.
   ///
   /// What depends on the page that asks says so in `Vary`, also where there is none, so that no cache gives one page's

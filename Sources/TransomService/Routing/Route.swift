@@ -42,12 +42,11 @@ enum Route {
     }
   }
 
-  /// What the key that comes by `Authorization` has to allow; nil where none has to come so.
+  /// What a caller has to be allowed; nil for what everybody may, and for /sql, which asks in its own way.
   var purpose: Authenticator.Purpose? {
     switch self {
     case .transactions: .transactions
     case .webhooks: .webhooks
-    // Of `sql` the endpoint itself finds out who calls.
     case .sql, .livez, .readyz, .document, .refused, .options: nil
     }
   }

@@ -25,7 +25,7 @@ package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// A network: the addresses that begin with the same bits, such as `10.0.0.0/8`.
-package struct IPNetwork: Hashable, Sendable {
+package struct IPNetwork: Hashable, Sendable, CustomStringConvertible {
   let bytes: [UInt8]
   let prefixLength: Int
 
@@ -52,6 +52,10 @@ package struct IPNetwork: Hashable, Sendable {
       guard address.bytes[index] & mask == bytes[index] & mask else { return false }
     }
     return true
+  }
+
+  package var description: String {
+    (IPAddress(bytes)?.description ?? "") + "/\(prefixLength)"
   }
 
   private static func bytes(of text: Substring) -> [UInt8]? {

@@ -15,7 +15,7 @@ struct SessionFootprintTests {
   }
 
   @Test(arguments: [
-    "set a.b = 'c'", "SET ROLE x", "create temp table t (n int)", "listen x", "do $$ $$",
+    "set a.b = 'c'", "SET ROLE x", "create temp table t (n int)", "listen x",
     "call p()",
     "declare c cursor with hold for select 1", "", ";", "-- select\nset a = 1", "/* */ set a = 1",
     "(select set_config('a', 'b', false))", "select set_config('a', 'b', false)",
@@ -31,6 +31,9 @@ struct SessionFootprintTests {
 
   @Test(arguments: [
     "prepare x as select 1", "DEALLOCATE ALL", "discard all", "/**/prepare x as select 1",
+    "do $$ $$", "select query_to_xml('pre' || 'pare x as select 1', true, true, '')",
+    "select nextval('s'), QUERY_TO_XML_AND_XMLSCHEMA($1, true, true, '')", "(select ts_stat($1))",
+    #"select U&"\0073et_config"('a', 'b', false)"#, #"select u&"q" from t"#,
   ])
   func `what touches prepared statements makes all of them unknown`(_ sql: String) {
     #expect(SessionFootprint(of: sql) == [.state, .preparedStatements])

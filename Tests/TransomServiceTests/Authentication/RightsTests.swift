@@ -63,6 +63,6 @@ struct RightsTests {
     var request = Self.request()
     request.readOnly = asks
     try rights.constrain(&request)
-    #expect(request.readOnly)
+    #expect(request.readOnly && request.storesNothing)
   }
 }

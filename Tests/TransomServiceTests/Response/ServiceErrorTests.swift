@@ -38,6 +38,7 @@ import TransomPostgres
       retry: false),
     Row(.unauthenticated(detail: "d"), 401, "unauthenticated", .notStarted, retry: false),
     Row(.forbidden(pointer: nil, detail: "d"), 403, "forbidden", .notStarted, retry: false),
+    Row(.wroteWithoutRight, 403, "forbidden", .rolledBack, retry: false),
     Row(
       .tooManyRequests(detail: "d", seconds: 3), 429, "too-many-requests", .notStarted, retry: true),
     Row(

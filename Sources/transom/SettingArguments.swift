@@ -1,0 +1,18 @@
+import ArgumentParser
+import FoundationEssentials
+import TransomConfiguration
+
+/// The flags that are settings, which TransomConfiguration knows.
+struct SettingArguments: ParsableArguments {
+  @Argument(
+    parsing: .allUnrecognized, help: ArgumentHelp("Flags, as \"transom serve --help\" lists them."))
+  var settings: [String] = []
+
+  /// Reads all settings.
+  ///
+  /// - Throws: `SettingError`.
+  func load() throws -> LoadedSettings {
+    try Settings.load(
+      arguments: settings, environment: ProcessInfo.processInfo.environment)
+  }
+}

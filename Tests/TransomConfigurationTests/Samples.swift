@@ -1,0 +1,86 @@
+import Testing
+
+@testable import TransomConfiguration
+
+/// A value for each setting that is not its default, and one that it does not take.
+struct Sample: Sendable, CustomTestStringConvertible {
+  let path: [String]
+  let good: String
+  /// As it is shown again, if that is not `good`.
+  let shown: String
+  let bad: String
+  let isList: Bool
+
+  init(
+    _ path: String, _ good: String, shown: String? = nil, bad: String = "☠", isList: Bool = false
+  ) {
+    self.path = path.split(separator: ".").map(String.init)
+    self.good = good
+    self.shown = shown ?? good
+    self.bad = bad
+    self.isList = isList
+  }
+
+  var testDescription: String { path.joined(separator: ".") }
+  var variable: String { SettingsDecoder.variable(path) }
+  var flag: String { SettingsDecoder.flag(path) }
+
+  /// The setting in a file.
+  func yaml(_ value: String) -> String {
+    let scalar = "\"\(value)\""
+    return path.reversed().reduce(isList ? "[\(scalar)]" : scalar) { "{\($1): \($0)}" }
+  }
+
+  static let general: [Sample] = [
+    Sample("listen", "127.0.0.1:9000", isList: true), Sample("allow_unauthenticated", "true"),
+    Sample("socket_mode", "600", bad: "888"), Sample("data_directory", "/tmp/x", bad: ""),
+    Sample("migrate", "false"), Sample("loops", "3", bad: "0"), Sample("log.level", "debug"),
+    Sample("limits.body", "1MiB", bad: "8MB"), Sample("limits.response", "2048", shown: "2KiB"),
+    Sample("limits.request_line", "100", bad: "1"), Sample("limits.headers", "16KiB", bad: "0"),
+    Sample("limits.header_count", "7", bad: "0"), Sample("limits.timeout_ms", "70", bad: "0"),
+    Sample("limits.connections", "70", bad: "0"), Sample("limits.requests", "70", bad: "+7"),
+    Sample("limits.pipelined", "1KiB", bad: "1"), Sample("timeouts.first_byte_ms", "70", bad: "0"),
+    Sample("timeouts.head_ms", "70", bad: "-1"), Sample("timeouts.body_ms", "70", bad: "7s"),
+    Sample("timeouts.idle_ms", "70", bad: "0"), Sample("timeouts.write_ms", "70", bad: "1.5"),
+    Sample("timeouts.minimum_rate", "70", bad: "0"), Sample("shutdown.delay_ms", "70", bad: "-1"),
+    Sample("shutdown.limit_ms", "70", bad: "x"),
+    Sample("idempotency.ttl", "90", shown: "90s", bad: "24 h"),
+    Sample("compress_from", "off", bad: "on"),
+    Sample("cors.origins", "https://a.example", bad: "https://a/", isList: true),
+    Sample("access_log", "true", bad: "2"), Sample("access_log_interval", "7", bad: "0"),
+    Sample("trusted_proxies", "10.0.0.0/8", bad: "10.0.0.1/8", isList: true),
+    Sample("forwarded_field", "forwarded", bad: "via"),
+    Sample("webhooks.allow_networks", "10.0.0.0/8", bad: "10/8", isList: true),
+    Sample("webhooks.allow_urls", "true"),
+    Sample("webhooks.retry_schedule", "7200", shown: "2h", bad: "-5", isList: true),
+    Sample("webhooks.timeout_ms", "700", bad: "0"),
+    Sample("webhooks.disable_after", "3600s", shown: "1h", bad: "1y"),
+    Sample("webhooks.concurrency", "70", bad: "0"),
+    Sample("webhooks.concurrency_each", "7", bad: "0"),
+    Sample("webhooks.poll_ms", "70", bad: "0"), Sample("webhooks.retention", "7d", bad: "0"),
+    Sample(
+      "webhooks.secret_keys", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", shown: "***",
+      isList: true),
+  ]
+
+  static let database: [Sample] = [
+    Sample("url", "postgres://u:pw@h/d", shown: "postgres://u:***@h/d", bad: "postgres://%zz"),
+    Sample("pool.size", "7", bad: "0"), Sample("pool.wait_ms", "7", bad: "-1"),
+    Sample("prepared_statements", "false", bad: "maybe"),
+  ]
+
+  static let key: [Sample] = [
+    Sample("sha256", String(repeating: "ab", count: 32), bad: "ab"),
+    Sample("databases", "*", bad: "", isList: true), Sample("read_only", "true"),
+    Sample("roles", "reader", bad: "", isList: true),
+    Sample("settings", "app.*", bad: "", isList: true), Sample("webhooks", "true"),
+    Sample("rate", "7", bad: "0"), Sample("burst", "7", bad: "0"),
+    Sample("concurrency", "7", bad: "0"),
+  ]
+
+  /// The same below a database's alias or a key's name.
+  func below(_ part: String, _ name: String) -> Sample {
+    Sample(
+      "\(part).\(name).\(testDescription)", good, shown: shown, bad: bad, isList: isList)
+  }
+}
