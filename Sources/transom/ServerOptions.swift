@@ -69,6 +69,12 @@ struct ServerOptions: ParsableArguments {
   @Option(help: "A web page's origin that may use the service, or *; can be repeated.")
   var corsOrigins: [String] = []
 
+  @Option(
+    help:
+      "A name under which the service may be addressed besides this machine's, .NAME for all below it, or *; can be repeated (default: this machine's if nobody else reaches it, otherwise any)."
+  )
+  var allowedHosts: [String] = []
+
   @Flag(help: "Note each request in the log, without any parameters.")
   var accessLog = false
 
@@ -114,6 +120,10 @@ struct ServerOptions: ParsableArguments {
       configuration.crossOrigin = try Settings.check(name) {
         try CrossOriginPolicy(origins: origins)
       }
+    }
+    if let (name, hosts) = settings.list(allowedHosts, "allowed.hosts") {
+      configuration.hosts =
+        hosts == ["*"] ? .any : .named(try Settings.check(name) { try HostPolicy(names: hosts) })
     }
     configuration.accessLog = try readAccessLog(settings)
     if let (name, networks) = settings.list(trustedProxies, "trusted.proxies") {

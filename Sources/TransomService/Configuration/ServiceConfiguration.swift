@@ -49,6 +49,8 @@ package struct ServiceConfiguration: Sendable {
   package var compressedFrom: Int? = 1024
   /// Which web pages may use the service; nil: those of its own origin only.
   package var crossOrigin: CrossOriginPolicy?
+  /// Under which names the service may be addressed.
+  package var hosts = Hosts.automatic
   /// Whether and how requests are noted in the log; nil: not at all.
   package var accessLog: AccessLog?
   /// How long the service goes on accepting clients once it is told to stop, while `/readyz` answers 503 and every
