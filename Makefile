@@ -51,7 +51,7 @@ test-random: ## Hold COUNT=20000 random transactions against one statement at a 
 	TRANSOM_RANDOM_COUNT=$(COUNT) TRANSOM_RANDOM_SEED=$(SEED) $(SWIFT) test --skip-build --filter DifferentialTests
 
 fuzz: deps ## Fuzz what reads clients' bytes, SECONDS=60 for each target
-	TRANSOM_FUZZ=1 $(SWIFT) build -c release --product Fuzz --sanitize=fuzzer --sanitize=address -Xswiftc -enable-testing --scratch-path .build/fuzz
+	TRANSOM_FUZZ=1 $(SWIFT) build -c release --product Fuzz --sanitize=fuzzer --sanitize=address --scratch-path .build/fuzz
 	scripts/fuzz $(SECONDS) $(ARGS)
 
 schemathesis: ## Hold the running service against openapi.yaml with random requests, EXAMPLES=500 an operation

@@ -1,7 +1,6 @@
 import FoundationEssentials
-
-@testable import TransomPostgres
-@testable import TransomService
+import TransomPostgres
+import TransomService
 
 /// A value as PostgreSQL writes it, whatever its type is said to be: the service makes JSON of it, the library values.
 enum ValueFuzz {
