@@ -32,12 +32,17 @@ test: ## Run all tests, on private PostgreSQL servers that they make and remove
 	scripts/install-deps test
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(WIDTH) $(SWIFT) test $(ARGS)
 
-test-asan: ## Run all tests with the address sanitizer
+test-asan: ## Run all tests with the address sanitizer, and look for leaks
 	scripts/install-deps test
+	ASAN_OPTIONS=detect_leaks=1:quarantine_size_mb=64 \
+	LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/Sanitizers/leaks.supp:print_suppressions=0 \
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(WIDTH) $(SWIFT) test --sanitize=address --scratch-path .build/asan $(ARGS)
 
 test-tsan: ## Run all tests with the thread sanitizer
 	scripts/install-deps test
+	mkdir -p .build/tsan
+	clang -shared -fPIC -O2 -Wall -Werror -o .build/tsan/mutex.so Tests/Sanitizers/mutex.c
+	LD_PRELOAD=$(CURDIR)/.build/tsan/mutex.so \
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(WIDTH) $(SWIFT) test --sanitize=thread --scratch-path .build/tsan $(ARGS)
 
 test-random: ## Hold COUNT=20000 random transactions against one statement at a time; SEED= repeats a run

@@ -20,7 +20,11 @@ let fuzz: [Target] =
   ? []
   : [
     .executableTarget(
-      name: "Fuzz", dependencies: ["TransomHTTP", "TransomPostgres", "TransomService"],
+      name: "Fuzz",
+      dependencies: [
+        "CTransomCurl", "TransomHTTP", "TransomPostgres", "TransomService", "TransomWebhooks",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+      ],
       path: "Tests/Fuzz",
       exclude: ["corpus", "dictionaries"],
       swiftSettings: strict)

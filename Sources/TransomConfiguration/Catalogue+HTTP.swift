@@ -74,6 +74,15 @@ extension Catalogue {
     } show: {
       $0.service.crossOrigin?.texts ?? []
     },
+    .list(
+      ["allowed_hosts"], "NAME",
+      "Names of the service besides this machine's, .NAME for all below it, or *; without keys only."
+    ) {
+      $0.service.hosts =
+        $1.isEmpty ? .automatic : $1 == ["*"] ? .any : .named(try HostPolicy(names: $1))
+    } show: {
+      $0.service.hosts.texts
+    },
     .flag(["access_log"], \.service.logsAccess, "Note each request, without any parameters."),
     .number(
       ["access_log_interval"], \.service.accessLogInterval, in: 1...1_000_000_000,

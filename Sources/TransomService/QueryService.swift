@@ -27,6 +27,7 @@ package struct QueryService: Sendable {
     let readiness = Readiness(databases: databases)
     let outbox = try outbox(on: group.loops[0])
     let gate = configuration.keys.isEmpty ? nil : Gate(configuration, logger: logger)
+    let hosts = try configuration.hostPolicy()
     let handlers = group.loops.enumerated().map { index, loop in
       ServiceHandler(
         executor: TransactionExecutor(
@@ -34,7 +35,7 @@ package struct QueryService: Sendable {
           schemas: outbox.map { ["default": $0.schema] } ?? [:], configuration.execution,
           outbox: outbox),
         loopIndex: index, readiness: readiness, draining: draining,
-        crossOrigin: configuration.crossOrigin,
+        crossOrigin: configuration.crossOrigin, hosts: hosts,
         webhooks: outbox.map { WebhookResource(outbox: $0, seal: configuration.webhooks.seal) },
         gate: gate)
     }

@@ -54,7 +54,43 @@ import Testing
       try await client.send("POST /transactions HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n")
       #expect(try await client.response().status == 400)
       let line = try await service.process.line(with: "status=400")
-      for part in ["path=/transactions", "outcome=not_started", "request_id=req_"] {
+      for part in ["path=/transactions", "outcome=not_started", "request_id=req_", "duration_ms="] {
+        #expect(line.contains(part), "\(line)")
+      }
+    }
+  }
+
+  @Test(arguments: [
+    "GET /livez HTT", "POST /livez HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n",
+  ])
+  func `a refusal's duration is the time that the client took from its first byte on`(
+    _ part: String
+  ) async throws {
+    let timeouts = ["--timeouts-head-ms", "300", "--timeouts-body-ms", "300"]
+    try await withService(for: "postgresql:///none", ["--access-log"] + timeouts) { service in
+      let client = try await service.connect()
+      // What was answered before on the connection does not count.
+      #expect(try await client.request("GET", "/livez").status == 200)
+      try await client.send(part)
+      #expect(try await client.response().status == 408)
+      let line = try await service.process.line(with: "status=408")
+      let duration = line.firstMatch(of: /duration_ms=(\d+)/).flatMap { Int($0.output.1) }
+      #expect(try #require(duration) >= 300, "\(line)")
+    }
+  }
+
+  @Test func `a connection too many is an event, with a request id`() async throws {
+    try await withService(
+      for: "postgresql:///none", ["--access-log", "--limits-connections", "1"]
+    ) { service in
+      let first = try await service.connect()
+      #expect(try await first.request("GET", "/livez").status == 200)
+      let second = try await service.connect()
+      let answer = try await second.response()
+      #expect(answer.status == 503)
+      let id = try #require(answer["X-Request-Id"])
+      let line = try await service.process.line(with: "status=503")
+      for part in ["outcome=not_started", "request_id=\(id)", "duration_ms="] {
         #expect(line.contains(part), "\(line)")
       }
     }

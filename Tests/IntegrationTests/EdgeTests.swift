@@ -69,6 +69,74 @@ import Testing
     }
   }
 
+  @Test(arguments: [
+    ("Content-Length: 2000", 413), ("Content-Length: x", 400), ("Expect: x", 417),
+    ("Bad Field", 400),
+  ])
+  func `a page may read why its request was refused, where it is known whose it is`(
+    _ field: String, _ status: Int
+  ) async throws {
+    try await withService(
+      for: "postgresql:///none", ["--cors-origins", Self.page, "--limits-body", "1024"]
+    ) { service in
+      let origin = "Origin: \(Self.page)"
+      for (fields, isKnown) in [([origin, field], true), ([field, origin], status == 413)] {
+        let client = try await service.connect()
+        try await client.send(
+          "POST /transactions HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: mine\r\n"
+            + fields.map { "\($0)\r\n" }.joined() + "\r\n")
+        let answer = try await client.response()
+        #expect(answer.status == status)
+        #expect(answer["Vary"] == "Origin")
+        #expect(answer["X-Request-Id"] == "mine")
+        #expect((answer["Access-Control-Allow-Origin"] == Self.page) == isKnown)
+      }
+    }
+  }
+
+  @Test func `a page whose own name leads to this machine gets nothing`() async throws {
+    try await withDatabase { db in
+      try await db.query("create table t (id int)")
+      try await withService(for: db.connectionString) { service in
+        let insert = #"{"statements": [{"sql": "insert into t values (1)"}]}"#
+        func post(_ target: String, host: String) async throws -> Answer {
+          let client = try await service.connect()
+          try await client.send(
+            "POST \(target) HTTP/1.1\r\nHost: \(host)\r\nOrigin: http://\(host)\r\n"
+              + "Content-Type: application/json\r\nContent-Length: \(insert.utf8.count)\r\n\r\n\(insert)"
+          )
+          return try Answer(try await client.response())
+        }
+        for (target, host) in [
+          ("/transactions", "evil.example:\(service.port)"),
+          ("http://evil.example/transactions", "localhost"),
+        ] {
+          let answer = try await post(target, host: host)
+          #expect(answer.status == 421 && answer.code == "misdirected-request")
+          #expect(answer.outcome == "not_started")
+        }
+        #expect(try await db.query("select * from t") == [])
+        // Whoever checks the health may call the service as they like.
+        let client = try await service.connect()
+        try await client.send("GET /livez HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+        #expect(try await client.response().status == 200)
+        #expect(try await post("http://localhost/transactions", host: "evil.example").status == 200)
+      }
+      for names in [["api.example.org", ".example.net"], ["*"]] {
+        let arguments = names.flatMap { ["--allowed-hosts", $0] }
+        try await withService(for: db.connectionString, arguments) { service in
+          for (host, isAllowed) in [
+            ("api.example.org", true), ("x.example.net", true), ("evil.example", names == ["*"]),
+          ] {
+            let client = try await service.connect()
+            try await client.send("GET /openapi.yaml HTTP/1.1\r\nHost: \(host)\r\n\r\n")
+            #expect(try await client.response().status == (isAllowed ? 200 : 421), "\(host)")
+          }
+        }
+      }
+    }
+  }
+
   @Test func `an encoded body is a 415 that says what is taken, and nothing runs`() async throws {
     try await withDatabase { db in
       try await db.query("create table t (id int)")

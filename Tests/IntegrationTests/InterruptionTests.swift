@@ -18,7 +18,7 @@ import Testing
       let body = Self.long + "}"
       try await client.send(
         """
-        POST /transactions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+        POST /transactions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
         Content-Length: \(body.utf8.count)\r\n\r\n\(body)
         """)
       try await eventually("the statement runs") { try await db.running("pg_sleep") == 1 }

@@ -47,6 +47,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
     Sample("idempotency.ttl", "90", shown: "90s", bad: "24 h"),
     Sample("compress_from", "off", bad: "on"),
     Sample("cors.origins", "https://a.example", bad: "https://a/", isList: true),
+    Sample("allowed_hosts", ".example.org", bad: "a:80", isList: true),
     Sample("access_log", "true", bad: "2"), Sample("access_log_interval", "7", bad: "0"),
     Sample("trusted_proxies", "10.0.0.0/8", bad: "10.0.0.1/8", isList: true),
     Sample("forwarded_field", "forwarded", bad: "via"),

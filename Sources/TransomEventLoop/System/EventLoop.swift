@@ -45,6 +45,8 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
   private let thread = Atomic<pthread_t>(0)
 
   private var work = Deque<Work>()
+  /// Who waits for the next turn.
+  private var waiters: [CheckedContinuation<Void, Never>] = []
   private var timers = TimerQueue<@Sendable () -> Void>()
   private var watches: [DescriptorWatch?] = []
   private var freeWatches: [Int] = []
@@ -134,6 +136,17 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
 
   package func isIsolatingCurrentContext() -> Bool? { isCurrent }
 
+  /// Lets everything else on the loop have its turn first, sockets and timers included. On the loop only.
+  ///
+  /// `Task.yield` lets only other work pass that is there already: a task that yields and finds itself alone goes on at
+  /// once, and the kernel is not asked for events until much later.
+  package func nextTurn() async {
+    await withCheckedContinuation { continuation in
+      preconditionOnLoop()
+      waiters.append(continuation)
+    }
+  }
+
   private func enqueueRemotely(_ item: Work) {
     let wasStopped = remote.withLock { remote in
       remote.work.append(item)
@@ -212,7 +225,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     while true {
       runWork()
       // Before it sleeps: whoever asked it to stop while there was work does not wake it again.
-      if isStopping.load(ordering: .sequentiallyConsistent), work.isEmpty, tryStop() { return }
+      if isStopping.load(ordering: .sequentiallyConsistent), !hasWork, tryStop() { return }
       let count = waitForEvents()
       turnBegan = .now
       takeRemoteWork()
@@ -226,8 +239,11 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
         watch?.becameReady(Readiness(epoll: unsafe events[index].events))
       }
       fireTimers()
+      for waiter in exchange(&waiters, with: []) { waiter.resume() }
     }
   }
+
+  private var hasWork: Bool { !work.isEmpty || !waiters.isEmpty }
 
   /// Timers that are made meanwhile wait for the next turn, so that they cannot starve sockets.
   private func fireTimers() {
@@ -257,12 +273,12 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
   /// Waits for events, until the next timer is due; does not wait while there is work.
   private func waitForEvents() -> Int {
     var timeout: CInt = 0
-    if work.isEmpty {
+    if !hasWork {
       isAsleep.store(true, ordering: .sequentiallyConsistent)
       if !hasRemote.load(ordering: .sequentiallyConsistent) { timeout = millisecondsToNextTimer() }
     }
     let count = unsafe epoll_wait(epoll.rawValue, events, CInt(Self.eventCapacity), timeout)
-    if work.isEmpty { isAsleep.store(false, ordering: .sequentiallyConsistent) }
+    if !hasWork { isAsleep.store(false, ordering: .sequentiallyConsistent) }
     // A loop that cannot wait cannot go on; being interrupted by a signal is no failure.
     precondition(count >= 0 || SystemError.currentErrno == EINTR, "epoll_wait failed")
     return max(0, Int(count))

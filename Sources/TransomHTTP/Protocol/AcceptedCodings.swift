@@ -1,7 +1,7 @@
 /// The content codings that a client takes, of those that we have (RFC 9110, section 12.5.3).
 ///
 /// Elements that do not follow the grammar are passed over: they accept nothing and refuse nothing.
-struct AcceptedCodings: Equatable {
+package struct AcceptedCodings: Equatable {
   /// In thousandths; nil if the coding is not named.
   private var gzip: Int?
   private var identity: Int?
@@ -13,13 +13,13 @@ struct AcceptedCodings: Equatable {
   }
 
   /// Whether the answer is to be compressed, if compressing is worth it.
-  var prefersGzip: Bool {
+  package var prefersGzip: Bool {
     guard let quality = gzip ?? others, quality > 0 else { return false }
     return quality >= (identity ?? 0)
   }
 
   /// Whether the answer is to be compressed however small it is: the client cannot use it otherwise.
-  var needsGzip: Bool { prefersGzip && (identity ?? others) == 0 }
+  package var needsGzip: Bool { prefersGzip && (identity ?? others) == 0 }
 
   /// `codings [ OWS ";" OWS "q=" qvalue ]`.
   private mutating func takeElement(_ element: Span<UInt8>) {
@@ -75,7 +75,7 @@ extension Span<UInt8> {
 
 extension Request {
   /// What its client accepts; nil if it says nothing about it.
-  var acceptedCodings: AcceptedCodings? {
+  package var acceptedCodings: AcceptedCodings? {
     var codings: AcceptedCodings?
     for field in head.fields where ByteClass.matches(span(field.name), "accept-encoding") {
       if codings == nil { codings = AcceptedCodings() }

@@ -39,6 +39,18 @@ package struct Request: Sendable {
 
   // MARK: Target
 
+  /// Whom the request is for, with the port if one is told: the authority of a target in absolute-form, which overrides
+  /// the field `Host` (RFC 9112, section 3.2.2).
+  @_lifetime(borrow self)
+  package func host() -> Span<UInt8>? {
+    guard let value = head.authority ?? valueRange("host") else { return nil }
+    let range = start + Int(value.start)..<start + Int(value.end)
+    return bytes.span.extracting(range)
+  }
+
+  /// The same as text.
+  package var hostText: String? { head.authority.map(string) ?? fieldText("host") }
+
   /// The path of the target as it came, percent-encoded.
   package var path: String { string(head.path) }
 

@@ -40,6 +40,8 @@ package struct RequestHead: Equatable, Sendable {
   package internal(set) var version = Version.http11
   /// The path of the target, percent-encoded as it came; "*" for `OPTIONS *`.
   package internal(set) var path = ByteRange(0, 0)
+  /// Whom the target names, if it is in absolute-form.
+  package internal(set) var authority: ByteRange?
   /// What follows "?" in the target.
   package internal(set) var query: ByteRange?
   /// The field lines in their order.

@@ -142,6 +142,7 @@ package struct RequestParser {
     let parts = try RequestTarget(
       bytes.extracting(target..<index), method: head.method, at: target)
     head.path = parts.path
+    head.authority = parts.authority
     head.query = parts.query
   }
 

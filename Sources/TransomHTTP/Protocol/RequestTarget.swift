@@ -2,6 +2,8 @@ internal import HTTPTypes
 
 /// The parts of a request-target that matter to an origin server (RFC 9112, section 3.2).
 struct RequestTarget {
+  /// Whom an absolute-form names.
+  let authority: ByteRange?
   let path: ByteRange
   let query: ByteRange?
 
@@ -14,19 +16,22 @@ struct RequestTarget {
     let start: Int
     switch bytes[0] {
     case UInt8(ascii: "/"):
+      authority = nil
       start = 0
     case UInt8(ascii: "*") where bytes.count == 1 && method == .options:
+      authority = nil
       path = ByteRange(offset, offset + 1)
       query = nil
       return
     default:
-      guard let authority = Self.authority(bytes) else {
+      guard let host = Self.authority(bytes) else {
         throw ParseError(.targetMalformed, at: offset)
       }
-      start = authority.upperBound
+      authority = ByteRange(offset + host.lowerBound, offset + host.upperBound)
+      start = host.upperBound
       guard start < bytes.count, bytes[start] == UInt8(ascii: "/") else {
         // "http://host" means "http://host/" (RFC 9110, section 4.2.3): there is a slash before the host.
-        path = ByteRange(offset + authority.lowerBound - 1, offset + authority.lowerBound)
+        path = ByteRange(offset + host.lowerBound - 1, offset + host.lowerBound)
         query =
           start < bytes.count ? ByteRange(offset + start + 1, offset + bytes.count) : nil
         return

@@ -6,7 +6,8 @@ internal import TransomEventLoop
 /// Writes one structured event for each request, or for one of so many.
 ///
 /// An event tells `request_id`, `method`, `path`, `status`, `bytes` (head included), `duration_ms`, `client`, and
-/// `outcome` where the handler set one. Neither queries, nor fields, nor bodies are ever written: they hold parameters.
+/// `outcome` where the handler set one. The duration is that from a request's last byte to its answer's; of what is
+/// refused, from its first byte, which shows how long a client that was too slow kept the connection. Neither queries, nor fields, nor bodies are ever written: they hold parameters.
 package final class AccessLog: Sendable {
   /// What is written of a path at most, in bytes.
   private static let pathLimit = 1024
@@ -37,7 +38,8 @@ package final class AccessLog: Sendable {
     var bytes: Int
     /// Whether the client has got the whole answer, as far as the kernel tells.
     var isComplete: Bool
-    var duration: Duration?
+    /// Since the request was complete; of one that was refused, since its first part was there.
+    var duration: Duration
   }
 
   /// Whether the request that ends now is one to be written. To be asked once for each.
@@ -49,8 +51,8 @@ package final class AccessLog: Sendable {
     var metadata: Logger.Metadata = [
       "status": "\(entry.status.code)", "bytes": "\(entry.bytes)",
       "client": "\(proxies.client(peer: socket.peerHost, request: entry.request))",
+      "duration_ms": "\(Self.milliseconds(entry.duration))",
     ]
-    metadata["duration_ms"] = entry.duration.map { "\(Self.milliseconds($0))" }
     metadata["request_id"] = entry.requestID.map { "\($0)" }
     metadata["outcome"] = entry.outcome.map { "\($0)" }
     if let request = entry.request {

@@ -9,6 +9,8 @@ actor HTTPConnection {
   private static let joinedBody = 4 * 1024
   /// Requests answered before other connections of the loop get their turn, if none has to wait.
   private static let requestsPerTurn = 32
+  /// The same for the parts of a body.
+  private static let readsPerTurn = 8
 
   nonisolated let loop: EventLoop
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.executor }
@@ -29,7 +31,10 @@ actor HTTPConnection {
   private var sent = 0
   private var dates = DateCache()
   private var deadline: (wait: HTTPConnectionStateMachine.Wait, at: MonotonicInstant)?
+  /// When the request was begun that has not come to its end.
+  private var incompleteSince: MonotonicInstant?
   private var answered = 0
+  private var bodyReads = 0
 
   /// Takes a client's socket; with a refusal, that is all that the client gets. `wake` is called on the loop when a
   /// connection that was parked is to be run again.
@@ -135,6 +140,10 @@ actor HTTPConnection {
           loop.now < deadline ? await socket.readable(until: end, isShielded: true) : .timedOut
         if wake == .timedOut, loop.now < deadline { return .parked }
         guard read(wait, after: wake, from: socket) else { return .closed }
+        if wait == .body {
+          bodyReads += 1
+          if bodyReads % Self.readsPerTurn == 0 { await loop.nextTurn() }
+        }
       case .sendContinue:
         output = ResponseSerializer.continueResponse
         guard await write([], from: 0, to: socket) else { return .closed }
@@ -143,7 +152,7 @@ actor HTTPConnection {
         var response = await handler.respond(to: request, in: exchange)
         exchange.end()
         if let compressedFrom, response.negotiateEncoding(for: request, from: compressedFrom) {
-          await response.encode()
+          await response.encode(on: loop)
         }
         let isHead = request.method == .head
         let body = serialize(response, machine.responseBegan(), isHead: isHead)
@@ -157,15 +166,18 @@ actor HTTPConnection {
         machine.responseEnded()
         exchange.recycle(&response)
         deadline = nil
+        incompleteSince = nil
         answered += 1
         // A client that never lets us wait must not keep the loop.
-        if answered % Self.requestsPerTurn == 0 { await Task.yield() }
+        if answered % Self.requestsPerTurn == 0 { await loop.nextTurn() }
       case .refuse(let refusal):
-        let response = handler.response(to: refusal)
+        let request = machine.refusedRequest
+        let began = incompleteSince ?? loop.now
+        let response = handler.response(to: refusal, request: request)
         let body = serialize(response, .closed, isHead: machine.refusesHead)
         let isComplete = await write(body, from: 0, to: socket)
         if let accessLog, accessLog.isDue {
-          note(machine.refusedRequest, response, "not_started", isComplete, nil, socket)
+          note(request, response, "not_started", isComplete, .now - began, socket)
         }
         guard isComplete else { return .closed }
       case .close(let lingering):
@@ -238,6 +250,7 @@ actor HTTPConnection {
       }
     let at = loop.now + timeout
     deadline = (wait, at)
+    if wait != .request, incompleteSince == nil { incompleteSince = loop.now }
     return at
   }
 
@@ -286,10 +299,10 @@ actor HTTPConnection {
     return false
   }
 
-  /// Tells the access log what became of a request; its duration is unknown if it was never complete.
+  /// Tells the access log what became of a request.
   private func note(
     _ request: Request?, _ response: Response, _ outcome: String?, _ isComplete: Bool?,
-    _ duration: Duration?, _ socket: Socket
+    _ duration: Duration, _ socket: Socket
   ) {
     accessLog?.write(
       AccessLog.Entry(
@@ -311,7 +324,7 @@ actor HTTPConnection {
     while loop.now < deadline, await socket.readable(until: deadline) == .ready {
       dropped.removeAll(keepingCapacity: true)
       switch try? socket.read(into: &dropped, atMost: 16 * 1024) {
-      case .bytes: await Task.yield()
+      case .bytes: await loop.nextTurn()
       case .wouldBlock: continue
       case .endOfStream, nil: return
       }

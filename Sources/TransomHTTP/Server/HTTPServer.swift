@@ -16,8 +16,11 @@ package actor HTTPServer {
     case draining
   }
 
-  /// Connections that are only told that there are too many; beyond that they are closed unheard.
+  /// Connections that are only told that there are too many, and get the time to read it; beyond that they are closed as
+  /// soon as they were told.
   private static let maximumRefusals = 64
+  /// Connections accepted before others get their turn.
+  private static let acceptedPerTurn = 16
   /// How long to wait when the process is out of descriptors or memory.
   private static let acceptPause = Duration.milliseconds(100)
 
@@ -137,12 +140,14 @@ package actor HTTPServer {
   private func accept(from listener: ListeningSocket) async {
     await withDiscardingTaskGroup { group in
       defer { listener.close() }
+      var accepted = 0
       while state != .draining {
         do {
           switch try listener.accept() {
           case .accepted(let descriptor):
-            guard let connection = admit(descriptor) else { continue }
-            start(connection, in: &group)
+            start(admit(descriptor), in: &group)
+            accepted += 1
+            if accepted % Self.acceptedPerTurn == 0 { await loop.nextTurn() }
           case .wouldBlock:
             guard await listener.acceptable() == .ready else { return }
           }
@@ -168,7 +173,7 @@ package actor HTTPServer {
     }
   }
 
-  private func admit(_ descriptor: consuming FileDescriptor) -> HTTPConnection? {
+  private func admit(_ descriptor: consuming FileDescriptor) -> HTTPConnection {
     guard connections.count - refusals < configuration.maximumConnections else {
       return refuse(descriptor)
     }
@@ -186,11 +191,12 @@ package actor HTTPServer {
     return connection
   }
 
-  private func refuse(_ descriptor: consuming FileDescriptor) -> HTTPConnection? {
-    guard refusals < Self.maximumRefusals else { return nil }
+  private func refuse(_ descriptor: consuming FileDescriptor) -> HTTPConnection {
+    var configuration = configuration
+    if refusals >= Self.maximumRefusals { configuration.timeouts.linger = .zero }
     refusals += 1
     let connection = HTTPConnection(
-      adopting: descriptor, on: loop, handler: handler, spares: spares[0],
+      adopting: descriptor, on: loop, handler: handler.onLoop(loop), spares: spares[0],
       configuration: configuration,
       refusing: .tooManyConnections, wake: wake)
     connections[ObjectIdentifier(connection)] = (connection, nil)

@@ -15,11 +15,14 @@ package protocol RequestHandler: Sendable {
   func onLoop(_ loop: EventLoop) -> any RequestHandler
 
   /// The answer to what could not become a request; a problem document unless you choose another.
-  func response(to refusal: Refusal) -> Response
+  ///
+  /// `request` is what was understood before it was refused: its method, its target, and the fields up to where it is
+  /// wrong, but no body. It is nil if that is not even its first line.
+  func response(to refusal: Refusal, request: Request?) -> Response
 }
 
 extension RequestHandler {
   package func onLoop(_ loop: EventLoop) -> any RequestHandler { self }
 
-  package func response(to refusal: Refusal) -> Response { refusal.response }
+  package func response(to refusal: Refusal, request: Request?) -> Response { refusal.response }
 }

@@ -1,4 +1,5 @@
 internal import HTTPTypes
+internal import TransomEventLoop
 
 extension Response {
   /// How much is compressed before other connections of the loop get their turn.
@@ -14,8 +15,8 @@ extension Response {
     return accepted?.prefersGzip == true
   }
 
-  /// Compresses the body; leaves it as it is if there is no memory for that.
-  mutating func encode() async {
+  /// Compresses the body, on the loop; leaves it as it is if there is no memory for that.
+  mutating func encode(on loop: EventLoop) async {
     guard var encoder = GzipEncoder() else { return }
     var encoded: [UInt8] = []
     encoded.reserveCapacity(body.count / 4)
@@ -24,7 +25,7 @@ extension Response {
       let end = min(start + Self.encodedPerTurn, body.count)
       encoder.encode(body, start..<end, isLast: end == body.count, to: &encoded)
       start = end
-      if start < body.count { await Task.yield() }
+      if start < body.count { await loop.nextTurn() }
     } while start < body.count
     fields.append(.contentEncoding, "gzip")
     body = encoded

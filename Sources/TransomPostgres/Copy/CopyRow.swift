@@ -4,9 +4,9 @@
 ///       CopyRow($0.name, $0.age)
 ///     }
 public struct CopyRow: Sendable {
-  private(set) var bytes: [UInt8] = []
+  package private(set) var bytes: [UInt8] = []
   /// Why it cannot be sent.
-  private(set) var flaw: PostgresError?
+  package private(set) var flaw: PostgresError?
 
   /// Takes the values of the columns, in the order in which the statement names them.
   public init<each Value: PostgresEncodable>(_ values: repeat each Value) {

@@ -94,6 +94,7 @@ package final class DatabasePool: Sendable {
     // No loop goes on while another one waits for its leases.
     for pool in pools { await pool.beginShutdown() }
     for pool in pools { await pool.waitUntilDrained() }
+    board.register([])
   }
 }
 

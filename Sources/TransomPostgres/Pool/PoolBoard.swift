@@ -25,6 +25,8 @@ final class PoolBoard: Sendable {
 
   init(count: Int) { places = (0..<count).map { _ in Place() } }
 
+  /// Makes the pools known to one another. They hold the board: once they are shut down it has to forget them, or all
+  /// would keep each other for ever.
   func register(_ pools: [ConnectionPool]) { self.pools.withLock { $0 = pools } }
 
   /// Writes what has changed of a pool.
@@ -60,7 +62,7 @@ final class PoolBoard: Sendable {
     // Each begins with its next neighbour, so that not all turn to the first.
     for step in 1..<max(1, places.count) {
       let other = (index + step) % places.count
-      if isWanted(places[other]) { return pools.withLock { $0[other] } }
+      if isWanted(places[other]) { return pools.withLock { $0.isEmpty ? nil : $0[other] } }
     }
     return nil
   }

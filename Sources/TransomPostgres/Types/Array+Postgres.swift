@@ -57,9 +57,9 @@ private protocol NestedArray {}
 extension Array: NestedArray {}
 
 /// Reads the text form of an array (PostgreSQL manual, 8.15.6 "Array Input and Output Syntax").
-enum ArrayLiteral {
+package enum ArrayLiteral {
   /// The elements of the outermost dimension, each in its text form; nil is NULL. Nil if it is no array.
-  static func elements(of text: Span<UInt8>) -> [[UInt8]?]? {
+  package static func elements(of text: Span<UInt8>) -> [[UInt8]?]? {
     var index = 0
     // Bounds that do not begin at 1 are told in front: [0:1]={1,2}.
     if !text.isEmpty, text[0] == UInt8(ascii: "[") {

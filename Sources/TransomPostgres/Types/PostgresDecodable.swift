@@ -29,7 +29,7 @@ public struct PostgresValue: Sendable {
     type = result.handle.columnType(column)
   }
 
-  init(part: [UInt8]?) {
+  package init(part: [UInt8]?) {
     storage = .part(part)
     type = OID(0)
   }

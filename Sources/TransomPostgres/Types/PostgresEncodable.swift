@@ -14,11 +14,11 @@ public protocol PostgresEncodable {
 /// The text form of one parameter while it is written.
 public struct ParameterText {
   /// All parameters before, and this one.
-  var bytes: [UInt8]
-  private(set) var isNull = false
+  package internal(set) var bytes: [UInt8]
+  package private(set) var isNull = false
   private(set) var flaw: PostgresError?
 
-  init(appendingTo bytes: consuming [UInt8]) { self.bytes = bytes }
+  package init(appendingTo bytes: consuming [UInt8]) { self.bytes = bytes }
 
   /// Appends text. It must hold no U+0000, which PostgreSQL cannot store: then the statement is refused.
   public mutating func append(_ text: some StringProtocol) { bytes.append(contentsOf: text.utf8) }

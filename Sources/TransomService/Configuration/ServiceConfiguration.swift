@@ -56,6 +56,8 @@ package struct ServiceConfiguration: Sendable {
   package var logsAccess = false
   /// Of so many requests one is noted.
   package var accessLogInterval = 1
+  /// Under which names the service may be addressed.
+  package var hosts = Hosts.automatic
   /// How long the service goes on accepting clients once it is told to stop, while `/readyz` answers 503 and every
   /// answer ends its connection: the time that load balancers need to look elsewhere.
   package var shutdownDelay: Duration = .zero

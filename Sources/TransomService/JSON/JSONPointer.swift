@@ -38,7 +38,7 @@ package struct JSONPointer: Hashable, Sendable, CustomStringConvertible {
 
 extension JSONPointer {
   /// The tokens of a pointer that somebody wrote, without its escapes; nil if it is none.
-  static func tokens(of text: String) -> [String]? {
+  package static func tokens(of text: String) -> [String]? {
     guard !text.isEmpty else { return [] }
     guard text.utf8.first == UInt8(ascii: "/") else { return nil }
     var tokens: [String] = []

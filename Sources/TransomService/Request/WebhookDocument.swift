@@ -1,12 +1,12 @@
 internal import TransomWebhooks
 
 /// The body of POST /webhooks or PATCH /webhooks/{id}: what is nil was not given.
-struct WebhookDocument: Equatable, Sendable {
-  var url: String?
-  var events: [String]?
-  var description: String?
-  var isOrdered: Bool?
-  var isEnabled: Bool?
+package struct WebhookDocument: Equatable, Sendable {
+  package var url: String?
+  package var events: [String]?
+  package var description: String?
+  package var isOrdered: Bool?
+  package var isEnabled: Bool?
 
   private enum Field: Int, RequestField {
     case url, events, description, ordered, enabled
@@ -19,7 +19,7 @@ struct WebhookDocument: Equatable, Sendable {
   private static let maximumDescription = 1000
 
   /// Decodes a body; a new webhook needs a `url` and `events`.
-  static func decode(
+  package static func decode(
     _ body: Span<UInt8>, isNew: Bool, with json: inout JSONReader
   ) throws(RequestError) -> WebhookDocument {
     do {
@@ -95,7 +95,7 @@ struct WebhookDocument: Equatable, Sendable {
 }
 
 /// The body of POST /webhooks/{id}/redeliver.
-enum RedeliveryDocument {
+package enum RedeliveryDocument {
   private enum Field: Int, RequestField {
     case since
 
@@ -103,7 +103,7 @@ enum RedeliveryDocument {
   }
 
   /// The moment, as a text that PostgreSQL reads.
-  static func decode(
+  package static func decode(
     _ body: Span<UInt8>, with json: inout JSONReader
   ) throws(RequestError) -> String {
     do {

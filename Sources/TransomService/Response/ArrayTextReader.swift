@@ -3,8 +3,8 @@
 ///
 /// `[2:3]={1,"a b",NULL}`: bounds in front are skipped, as `to_json` does. Tokens come in an order
 /// that makes them JSON when each is written as its counterpart, or the text is malformed.
-struct ArrayTextReader {
-  enum Token {
+package struct ArrayTextReader {
+  package enum Token {
     case open
     case close
     case delimiter
@@ -29,13 +29,13 @@ struct ArrayTextReader {
   private var depth = 0
   private var expectation = Expectation.opening
 
-  init(_ text: Span<UInt8>, delimiter: UInt8) {
+  package init(_ text: Span<UInt8>, delimiter: UInt8) {
     self.delimiter = delimiter
     index = Self.endOfBounds(in: text)
   }
 
   /// The next token of `text`, which must be the same at every call.
-  mutating func next(in text: Span<UInt8>, element: inout [UInt8]) -> Token {
+  package mutating func next(in text: Span<UInt8>, element: inout [UInt8]) -> Token {
     if case .end = expectation { return index == text.count ? .end : .malformed }
     guard index < text.count else { return .malformed }
     let byte = text[index]

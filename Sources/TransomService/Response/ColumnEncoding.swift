@@ -38,7 +38,7 @@ package struct CompositeAttribute: Equatable, Sendable {
   let key: [UInt8]
   let encoding: ColumnEncoding
 
-  init(name: String, encoding: ColumnEncoding) {
+  package init(name: String, encoding: ColumnEncoding) {
     var writer = JSONWriter()
     writer.key(name)
     key = writer.bytes

@@ -24,6 +24,7 @@ extension ServiceError {
   private var problemType: (status: Int, code: String, title: String) {
     switch self {
     case .notFound: (404, "not-found", "There is nothing at this path")
+    case .misdirected: (421, "misdirected-request", "The service does not go by this name")
     case .methodNotAllowed: (405, "method-not-allowed", "The method is not allowed here")
     case .unsupportedMediaType: (415, "unsupported-media-type", "The body is not JSON")
     case .unsupportedContentCoding:
@@ -75,7 +76,7 @@ extension ServiceError {
 
   private var outcome: Outcome {
     switch self {
-    case .notFound, .methodNotAllowed, .unsupportedMediaType,
+    case .notFound, .misdirected, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .forbidden, .tooManyRequests,
       .invalidRequest, .unknownDatabase, .idempotencyNotInstalled, .invalidIdempotencyKey,
       .idempotencyKeyReused, .poolTimedOut, .databaseUnavailable, .draining:
@@ -98,7 +99,7 @@ extension ServiceError {
     case .statementFailed(_, let error), .commitFailed(let error): error.sqlState.isRetryable
     case .timedOut(_, _, let started): !started
     case .commitInDoubt(_, let hasKey): hasKey
-    case .notFound, .methodNotAllowed, .unsupportedMediaType,
+    case .notFound, .misdirected, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .forbidden,
       .invalidRequest, .unknownDatabase, .idempotencyNotInstalled, .invalidIdempotencyKey,
       .idempotencyKeyReused, .wroteWithoutRight, .expectationFailed, .unresolvedReference,
@@ -120,7 +121,7 @@ extension ServiceError {
     case .tooManyRequests(_, let seconds): seconds
     case .statementFailed(_, let error), .commitFailed(let error):
       error.sqlState.status == 503 ? 5 : nil
-    case .notFound, .methodNotAllowed, .unsupportedMediaType,
+    case .notFound, .misdirected, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .forbidden,
       .invalidRequest, .unknownDatabase, .idempotencyNotInstalled, .invalidIdempotencyKey,
       .idempotencyKeyReused, .wroteWithoutRight, .expectationFailed, .unresolvedReference,
@@ -144,6 +145,8 @@ extension ServiceError {
     case .notFound(let path): "There is nothing at \(path)."
     case .methodNotAllowed(let method, let allowed):
       "\(method) is not allowed here; allowed: \(allowed)."
+    case .misdirected(let host):
+      "\(host) is not one of the service's names; --allowed-hosts tells it more."
     case .unsupportedMediaType(let mediaType?):
       "The body must be application/json, not \(mediaType)."
     case .unsupportedMediaType(nil): "The body needs the Content-Type application/json."
@@ -184,7 +187,7 @@ extension ServiceError {
       .invalidParameter(let pointer, _):
       pointer
     case .unknownDatabase: "/database"
-    case .notFound, .methodNotAllowed, .unsupportedMediaType,
+    case .notFound, .misdirected, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .tooManyRequests,
       .idempotencyNotInstalled, .invalidIdempotencyKey, .idempotencyKeyReused,
       .poolTimedOut, .databaseUnavailable, .draining, .wroteWithoutRight, .commitFailed,

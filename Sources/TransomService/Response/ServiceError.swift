@@ -7,6 +7,8 @@ package enum ServiceError: Error, Equatable, Sendable {
   // The request apart from its document. What is no proper HTTP, the HTTP server refuses itself.
   /// No resource has this path.
   case notFound(path: String)
+  /// The service does not go by the name that the request gives it.
+  case misdirected(host: String)
   /// `allowed` is the value of `Allow`, such as `GET, HEAD`.
   case methodNotAllowed(method: String, allowed: String)
   /// `mediaType` is the Content-Type that came; nil if none did.

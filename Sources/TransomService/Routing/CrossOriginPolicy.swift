@@ -1,5 +1,5 @@
 internal import HTTPTypes
-internal import TransomHTTP
+package import TransomHTTP
 
 /// Which web pages may use the service out of a browser (Fetch standard, section "HTTP extensions", CORS protocol).
 ///
@@ -47,7 +47,7 @@ package struct CrossOriginPolicy: Sendable, Equatable {
   ///
   /// What depends on the page that asks says so in `Vary`, also where there is none, so that no cache gives one page's
   /// answer to another.
-  func append(for request: Request, to fields: inout ResponseFields) {
+  package func append(for request: Request, to fields: inout ResponseFields) {
     switch origins {
     case .any:
       guard request.field("origin") != nil else { return }
@@ -62,7 +62,9 @@ package struct CrossOriginPolicy: Sendable, Equatable {
 
   /// Adds what a browser asks before it sends a request that a page could not send by itself, to the answer that
   /// `append` has been called for. `methods` are those of the path.
-  func appendPreflight(for request: Request, methods: String, to fields: inout ResponseFields) {
+  package func appendPreflight(
+    for request: Request, methods: String, to fields: inout ResponseFields
+  ) {
     guard request.field("access-control-request-method") != nil, allows(request) else { return }
     fields.append(.accessControlAllowMethods, methods)
     fields.append(.accessControlAllowHeaders, Self.requestHeaders)

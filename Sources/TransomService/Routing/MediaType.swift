@@ -1,10 +1,10 @@
 /// Media types (RFC 9110, section 8.3.1).
-enum MediaType {
+package enum MediaType {
   /// Whether a Content-Type says JSON: `application/json` or `…+json` (RFC 6839, section 3.1), with any parameters.
   ///
   /// None at all does not: a web page of another origin can send a request without one to a service on this
   /// machine without asking first (Fetch standard, "CORS-safelisted request-header").
-  static func isJSON(_ value: Span<UInt8>?) -> Bool {
+  package static func isJSON(_ value: Span<UInt8>?) -> Bool {
     guard let value else { return false }
     // As nearly every client writes it.
     if value.elementsEqual("application/json") { return true }

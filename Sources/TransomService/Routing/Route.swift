@@ -51,6 +51,13 @@ enum Route {
     }
   }
 
+  var isHealth: Bool {
+    switch self {
+    case .livez, .readyz: true
+    case .transactions, .sql, .document, .webhooks, .refused, .options: false
+    }
+  }
+
   /// What is asked of the webhooks; nil if the path is none of theirs.
   private static func webhooks(_ request: Request) -> Route? {
     // As few bytes as possible are looked at for all other paths.

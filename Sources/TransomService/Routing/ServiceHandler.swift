@@ -20,14 +20,17 @@ package final class ServiceHandler: RequestHandler {
   private let draining: Draining
   private let identity = RequestIdentity()
   private let crossOrigin: CrossOriginPolicy?
+  private let hosts: HostPolicy?
   private let webhookResource: WebhookResource?
   private let gate: Gate?
 
   /// Without a gate, everybody may do everything.
   init(
     executor: TransactionExecutor, loopIndex: Int, readiness: Readiness, draining: Draining,
-    crossOrigin: CrossOriginPolicy?, webhooks: WebhookResource? = nil, gate: Gate? = nil
+    crossOrigin: CrossOriginPolicy?, hosts: HostPolicy? = nil, webhooks: WebhookResource? = nil,
+    gate: Gate? = nil
   ) {
+    self.hosts = hosts
     webhookResource = webhooks
     self.gate = gate
     self.crossOrigin = crossOrigin
@@ -42,7 +45,7 @@ package final class ServiceHandler: RequestHandler {
   package func respond(to request: Request, in exchange: Exchange) async -> Response {
     var response: Response
     var name: [UInt8]?
-    var route = Route(request)
+    var route = route(request)
     var caller: Caller?
     if let gate, let purpose = route.purpose {
       switch gate.authenticator.admit(request, as: purpose) {
@@ -77,10 +80,24 @@ package final class ServiceHandler: RequestHandler {
   }
 
   /// Answers to what could not become a request.
-  package func response(to refusal: Refusal) -> Response {
+  ///
+  /// As much of it as is known decides who may read the answer, and how it is named.
+  package func response(to refusal: Refusal, request: Request?) -> Response {
     var response = refusal.response
-    identity.append(to: &response.fields)
+    guard let request else {
+      identity.append(to: &response.fields)
+      return response
+    }
+    identity.append(for: request, to: &response.fields)
+    crossOrigin?.append(for: request, to: &response.fields)
     return response
+  }
+
+  /// Health is told under every name: those who check it choose one of theirs, and it is no secret.
+  private func route(_ request: Request) -> Route {
+    let route = Route(request)
+    guard let hosts, !route.isHealth, !hosts.allows(request) else { return route }
+    return .refused(.misdirected(host: request.hostText ?? ""))
   }
 
   // MARK: POST /transactions

@@ -1,13 +1,13 @@
 import Glibc
 
 /// What is fuzzed, chosen by the environment variable `FUZZ_TARGET`: libFuzzer knows one entry point for a program.
-enum FuzzTarget: String {
-  case request, chunked, json, sql, neon
+enum FuzzTarget: String, CaseIterable {
+  case request, chunked, json, sql, neon, fields, values, webhooks
 
   static let chosen: FuzzTarget = {
     let name = unsafe getenv("FUZZ_TARGET").map { unsafe String(cString: $0) } ?? ""
     guard let target = FuzzTarget(rawValue: name) else {
-      fatalError("FUZZ_TARGET is \"\(name)\"; allowed is request, chunked, json, sql or neon")
+      fatalError("FUZZ_TARGET is \"\(name)\"; allowed is one of \(allCases.map(\.rawValue))")
     }
     return target
   }()
@@ -19,6 +19,9 @@ enum FuzzTarget: String {
     case .json: DocumentFuzz.run(input)
     case .sql: SQLFuzz.run(input)
     case .neon: NeonFuzz.run(input)
+    case .fields: FieldFuzz.run(input)
+    case .values: ValueFuzz.run(input)
+    case .webhooks: WebhookFuzz.run(input)
     }
   }
 }

@@ -48,6 +48,17 @@ private actor Resident {
     return order.indices
   }
 
+  /// Whether a timer that is due has fired, and the loop been asked for events, after each of so many turns.
+  func timersFire(inTurns count: Int) async -> Bool {
+    for _ in 0..<count {
+      let hasFired = Flag()
+      _ = loop.schedule(at: loop.now) { hasFired.set() }
+      await loop.nextTurn()
+      guard hasFired.isSet, loop.isCurrent else { return false }
+    }
+    return true
+  }
+
   func cancelTimer() async -> [Int] {
     let order = Order()
     let cancelled = loop.schedule(at: .now + .milliseconds(1)) { _ = order.append(1) }
@@ -142,6 +153,16 @@ struct EventLoopTests {
     await Resident(on: group.loops[0]).chainTimers(until: isOver)
     await group.loops[0].run { isOver.set() }
     #expect(isOver.isSet)
+    await group.shutdown()
+  }
+
+  @Test
+  func
+    `whoever waits for the next turn lets timers and events pass, though nothing else is to be done`()
+    async throws
+  {
+    let group = try EventLoopGroup(count: 1)
+    #expect(await Resident(on: group.loops[0]).timersFire(inTurns: 100))
     await group.shutdown()
   }
 

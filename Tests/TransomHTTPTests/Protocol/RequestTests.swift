@@ -9,6 +9,11 @@ struct RequestTests {
     return text(value)
   }
 
+  private func named(_ request: Request) -> String? {
+    guard let host = request.host() else { return nil }
+    return text(host)
+  }
+
   private func get(_ target: String, fields: String = "") -> Request? {
     request("GET \(target) HTTP/1.1\r\nHost: a\r\n\(fields)\r\n")
   }
@@ -31,6 +36,18 @@ struct RequestTests {
     let request = try #require(get(target))
     #expect(request.path == path)
     #expect(request.hasPath("/transactions") == isEqual)
+  }
+
+  @Test(arguments: [
+    ("/", "a"), ("http://b.example:80/x", "b.example:80"), ("http://[::1]", "[::1]"),
+    ("HTTPS://b?q", "b"),
+  ])
+  func `a request is for whom its target names, or else Host`(
+    _ target: String, _ host: String
+  ) throws {
+    let request = try #require(get(target))
+    #expect(named(request) == host)
+    #expect(request.hostText == host)
   }
 
   @Test(arguments: [

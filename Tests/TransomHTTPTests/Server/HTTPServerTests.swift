@@ -54,6 +54,25 @@ struct HTTPServerTests {
     }
   }
 
+  @Test func `a flood of pipelined requests does not keep others waiting`() async throws {
+    try await withServer(loops: 1) { server in
+      let flood = server.client()
+      let count = 5000
+      async let sent: Void = flood.send(
+        get("/wait") + (0..<count).map { get("/\($0)") }.joined())
+      await server.handler.started.wait()
+      try await sent
+      let other = server.client()
+      try await other.send(get("/served"))
+      server.handler.gate.open()
+      #expect(try await flood.reply().body == "waited")
+      async let rest = flood.replies(count)
+      let served = try #require(Int(try await other.reply().body))
+      #expect(served < 1000)
+      #expect(try await rest == count)
+    }
+  }
+
   @Test func `a request that comes byte by byte is served`() async throws {
     try await withServer { server in
       let client = server.client()

@@ -102,6 +102,20 @@ struct RefusalTests {
     }
   }
 
+  @Test func `each of many connections over the limit is told so`() async throws {
+    var configuration = HTTPServer.Configuration()
+    configuration.maximumConnections = 1
+    try await withServer(configuration) { server in
+      let first = server.client()
+      try await first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+      #expect(try await first.reply().status == 200)
+      let others = (0..<200).map { _ in server.client() }
+      for other in others { try await other.connect() }
+      for other in others { #expect(try await other.reply().status == 503) }
+      #expect(await server.server.connectionCounts.reduce(0, +) == 1)
+    }
+  }
+
   /// A limit, and a request that is refused from there on.
   struct LimitCase: Sendable {
     let set: @Sendable (inout RequestLimits, Int) -> Void

@@ -31,17 +31,26 @@ final class Gate: Sendable {
   }
 }
 
+/// How many requests were answered.
+final class Served: Sendable {
+  let count = Atomic(0)
+}
+
 /// Answers by path, and waits where a test wants it to.
 struct TestHandler: RequestHandler {
   let started = Gate()
   let gate = Gate()
   let disconnected = Gate()
+  let served = Served()
   var refusalStatus: HTTPResponse.Status?
 
   func respond(to request: Request, in exchange: Exchange) async -> Response {
     exchange.loop.preconditionIsCurrent()
     var response = exchange.makeResponse(.ok, contentType: .text)
+    let before = served.count.wrappingAdd(1, ordering: .relaxed).oldValue
     switch request.path {
+    case "/served":
+      response.body.appendDecimal(before)
     case "/echo":
       response.body += request.bodyBuffer[request.bodyRange]
     case "/wait":
@@ -64,7 +73,7 @@ struct TestHandler: RequestHandler {
     return response
   }
 
-  func response(to refusal: Refusal) -> Response {
+  func response(to refusal: Refusal, request: Request?) -> Response {
     guard let refusalStatus else { return refusal.response }
     return Response(refusalStatus)
   }
@@ -80,10 +89,13 @@ struct TestServer {
   let handler: TestHandler
   let addresses: [SocketAddress]
   let loops: [EventLoop]
+  fileprivate let clients = TestClients()
 
-  /// A client of one of its addresses.
+  /// A client of one of its addresses. It is closed with the server, at the latest.
   func client(of place: Int = 0) -> TestClient {
-    TestClient(address: addresses[place], on: loops[0])
+    let client = TestClient(address: addresses[place], on: loops[0])
+    clients.made.withLock { $0.append(client) }
+    return client
   }
 
   /// Waits until the server has closed all connections, its clients' ends of them still being open.
@@ -94,6 +106,11 @@ struct TestServer {
       try await Task.sleep(for: .milliseconds(1))
     }
   }
+}
+
+/// What a loop's thread must not end before.
+private final class TestClients: Sendable {
+  let made = Mutex<[TestClient]>([])
 }
 
 enum TestAddress {
@@ -132,11 +149,11 @@ func withServer(
     addresses.append(try await server.listen(on: place.make()))
   }
   async let running: Void = server.run()
+  let test = TestServer(
+    server: server, handler: handler, addresses: addresses, loops: clients.loops)
   let result: Result<Void, any Error>
   do {
-    result = .success(
-      try await body(
-        TestServer(server: server, handler: handler, addresses: addresses, loops: clients.loops)))
+    result = .success(try await body(test))
   } catch {
     result = .failure(error)
   }
@@ -145,6 +162,7 @@ func withServer(
   await server.shutdown(by: .now + .milliseconds(200))
   await running
   await group.shutdown()
+  for client in test.clients.made.withLock({ $0 }) { await client.close() }
   await clients.shutdown()
   try result.get()
 }

@@ -144,6 +144,13 @@ actor TestClient {
 
   func close() { opened?.close() }
 
+  /// Reads so many replies; tells how many of them were a 200.
+  func replies(_ count: Int) async throws -> Int {
+    var good = 0
+    for _ in 0..<count where try await reply().status == 200 { good += 1 }
+    return good
+  }
+
   private func take(_ count: Int) async throws -> [UInt8] {
     while received.count < count {
       guard try await receive() else { throw Failure(description: "ended within a body") }

@@ -41,6 +41,24 @@ struct DatabasePoolTests {
     }
   }
 
+  @Test func `what was shut down is freed, its event loops included`() async throws {
+    try await withDatabase { database in
+      weak var loop: EventLoop?
+      do {
+        let group = try EventLoopGroup(count: 2)
+        loop = group.loops[1]
+        let pool = try DatabasePool(
+          ConnectionConfiguration(conninfo: database.connectionString), .init(), on: group)
+        let lease = try await pool.lease(onLoop: 1, until: .now + .seconds(30))
+        await pool.release(lease)
+        await pool.shutdown()
+        await group.shutdown()
+      }
+      // Its thread may not have ended yet.
+      try await eventually("the loop is freed") { loop == nil }
+    }
+  }
+
   @Test func `waiters are served in the order in which they came`() async throws {
     try await withPool(size: 1, loops: 1) { fixture, _ in
       let order = Order()

@@ -27,6 +27,7 @@ import TransomPostgres
 
   static let table: [Row] = [
     Row(.notFound(path: "/x"), 404, "not-found", .notStarted, retry: false),
+    Row(.misdirected(host: "x"), 421, "misdirected-request", .notStarted, retry: false),
     Row(
       .methodNotAllowed(method: "PUT", allowed: "POST"), 405, "method-not-allowed", .notStarted,
       retry: false),
