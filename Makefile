@@ -68,13 +68,14 @@ lint: deps ## Check format, layout and imports
 format: ## Format all Swift files in place
 	$(SWIFT) format -i -r Sources Tests Examples/Sources Package.swift
 
-bench: ## Measure the service against pgbench on this machine
+bench: ## Measure the service against pgbench, and the library against psycopg 3, on this machine
 	scripts/install-deps bench
 	$(SWIFT) $(RELEASE)
 	python3 Tests/Benchmarks/bench.py $(ARGS)
 	python3 Tests/Benchmarks/webhooks.py
+	$(MAKE) bench-library ARGS="$(filter --quick,$(ARGS))"
 
-bench-library: ## Measure the library alone against psycopg 3 on this machine
+bench-library: ## Measure the library alone against psycopg 3 on this machine (a part of make bench)
 	scripts/install-deps bench
 	$(SWIFT) build -c release --package-path Tests/Benchmarks/Library --scratch-path .build/bench/library -Xswiftc -enforce-exclusivity=unchecked
 	python3 Tests/Benchmarks/library.py $(ARGS)

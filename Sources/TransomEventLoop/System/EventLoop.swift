@@ -98,7 +98,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
 
   /// The same for a task that prefers the loop. If it were run as an actor's, it would come back here for each call of a
   /// function that is isolated to nothing.
-  @_implements(TaskExecutor, enqueue(_:))
+  @_implements(TaskExecutor,enqueue(_:))
   package func enqueueFree(_ job: consuming ExecutorJob) { enqueue(.free(UnownedJob(job))) }
 
   private func enqueue(_ item: Work) {

@@ -13,6 +13,8 @@ struct Exchange: Sendable {
   var byRow = false
   /// Whether the statements are prepared and kept: not for those that mean another thing each time, such as FETCH.
   var isPrepared = true
+  /// Whether the rows of the statements' results are counted, and the results thrown away as they come.
+  var countsOnly = false
 
   init() {}
 
@@ -49,11 +51,20 @@ struct ExchangeReply: Answers {
   /// Why there are no more outcomes.
   var failure: ConnectionError?
   var isDeallocating = false
+  /// From this outcome on results are counted only.
+  fileprivate var countedFrom = Int.max
+  private var countedResults = 0
+  /// The rows of the results that were counted only.
+  private(set) var countedRows = 0
+  /// Whether one of those was of anything but SELECT.
+  private(set) var countedChanges = false
 
   /// The first error, and which command failed.
   var firstError: (index: Int, error: ServerError)? {
     for (index, outcome) in outcomes.enumerated() {
-      if case .failed(let error) = outcome { return (index, error) }
+      if case .failed(let error) = outcome {
+        return (index < countedFrom ? index : index + countedResults, error)
+      }
     }
     return nil
   }
@@ -63,7 +74,9 @@ struct ExchangeReply: Answers {
   ) throws(ConnectionError) -> PostgresConnection.Awaited? {
     while let event = try connection.poll(after: &isDeallocating) {
       switch consume event {
-      case .result(let result): outcomes.append(.result(ResultStorage(result)))
+      case .result(let result) where outcomes.count < countedFrom:
+        outcomes.append(.result(ResultStorage(result)))
+      case .result(let result): count(result)
       case .failed(let error): outcomes.append(.failed(error))
       case .skipped: outcomes.append(.skipped)
       case .synced:
@@ -73,13 +86,23 @@ struct ExchangeReply: Answers {
     }
     return connection.awaited
   }
+
+  private mutating func count(_ result: borrowing PGResultHandle) {
+    countedResults += 1
+    countedRows += result.affectedRows
+    if !result.isSelect { countedChanges = true }
+  }
 }
 
 extension PostgresConnection {
   /// Sends everything and a sync, and waits for all answers.
   nonisolated func exchange(_ exchange: Exchange) async -> ExchangeReply {
     var reply = ExchangeReply()
-    reply.outcomes.reserveCapacity(exchange.commandCount)
+    if exchange.countsOnly {
+      reply.countedFrom = exchange.prefix.count
+    } else {
+      reply.outcomes.reserveCapacity(exchange.commandCount)
+    }
     return await collect(reply, sending: exchange)
   }
 

@@ -46,7 +46,7 @@ extension ConnectionScope {
         await connection.exchange(opening)
       }
       note(reply, commands)
-      _ = try results(of: reply, opening, wasCancelled: wasCancelled)
+      try check(reply, opening, wasCancelled: wasCancelled)
     }
     let (reply, wasCancelled) = await StatementCanceller.cancelling(connection) {
       await connection.beginCopy(statement.sql, direction)
@@ -66,7 +66,7 @@ extension ConnectionScope {
   ) throws -> ResultStorage {
     with { state in
       state.isCopying = false
-      if let error = reply.error { state.lastFailure = error }
+      if let error = reply.error { state.note(failure: error) }
       // COPY TO STDOUT writes, too, if its query does.
       if reply.result != nil { state.mayHaveWritten = true }
       if reply.failure == nil { state.machine.answered(reply.status) }

@@ -107,7 +107,7 @@ extension ConnectionScope {
     with { state in
       let opened = batch.prefix.prefix { if case .result = $0 { true } else { false } }
       state.machine.opened(min(opened.count, commands.count))
-      if let error = batch.error { state.lastFailure = error }
+      if let error = batch.error { state.note(failure: error) }
       if let ending = batch.ending, !ending.handle.isSelect { state.mayHaveWritten = true }
       if batch.isLast, batch.failure == nil { state.machine.answered(batch.status) }
     }

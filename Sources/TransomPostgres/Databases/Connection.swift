@@ -87,8 +87,8 @@ public class Connection {
     guard let first = exchange.statements.first else { return 0 }
     let request = exchange
     return try await scope.wrapped(first.text.sql, batch: request.statements.count) {
-      try await scope.run(request)
-    }.reduce(0) { $0 + $1.handle.affectedRows }
+      try await scope.count(request)
+    }
   }
 
   private static func only(_ results: [ResultStorage]) throws -> ResultStorage {

@@ -3,6 +3,23 @@ extension ConnectionScope {
   ///
   /// - Throws: the first error: what follows it has not been done. `CancellationError` if the task was cancelled.
   func run(_ statements: Exchange) async throws -> [ResultStorage] {
+    let (reply, before) = try await answers(to: statements)
+    return reply.outcomes.dropFirst(before).compactMap {
+      if case .result(let result) = $0 { result } else { nil }
+    }
+  }
+
+  /// As `run`, but returns the number of rows that were returned or changed in all, and keeps none of them.
+  func count(_ statements: Exchange) async throws -> Int {
+    var counted = statements
+    counted.countsOnly = true
+    return try await answers(to: counted).reply.countedRows
+  }
+
+  /// What is answered, and to how many commands of ours in front.
+  private func answers(
+    to statements: Exchange
+  ) async throws -> (reply: ExchangeReply, before: Int) {
     try await finishStream()
     var isSecond = false
     while true {
@@ -22,7 +39,8 @@ extension ConnectionScope {
           continue
         }
       }
-      return try results(of: reply, exchange, wasCancelled: wasCancelled)
+      try check(reply, exchange, wasCancelled: wasCancelled)
+      return (reply, commands.count)
     }
   }
 
@@ -43,11 +61,12 @@ extension ConnectionScope {
         if case .result = $0 { true } else { false }
       }
       state.machine.opened(opened.count)
-      if let error = reply.firstError?.error { state.lastFailure = error }
+      if let error = reply.firstError?.error { state.note(failure: error) }
       for case .result(let result) in reply.outcomes.dropFirst(commands.count)
       where !result.handle.isSelect {
         state.mayHaveWritten = true
       }
+      if reply.countedChanges { state.mayHaveWritten = true }
       if reply.failure == nil { state.machine.answered(reply.status) }
     }
     if reply.failure != nil { lost() }
@@ -62,10 +81,8 @@ extension ConnectionScope {
     return true
   }
 
-  /// The results of the statements of an exchange, or its error.
-  func results(
-    of reply: ExchangeReply, _ exchange: Exchange, wasCancelled: Bool
-  ) throws -> [ResultStorage] {
+  /// Throws the error of an exchange, if it has one.
+  func check(_ reply: ExchangeReply, _ exchange: Exchange, wasCancelled: Bool) throws {
     if wasCancelled, reply.failure != nil || reply.firstError?.error.sqlState == .queryCanceled {
       throw CancellationError()
     }
@@ -75,9 +92,6 @@ extension ConnectionScope {
       throw PostgresError(error, statement: isOurs ? nil : exchange.statements[statement].text.sql)
     }
     if let failure = reply.failure { throw PostgresError(failure) }
-    return reply.outcomes.dropFirst(exchange.prefix.count).compactMap {
-      if case .result(let result) = $0 { result } else { nil }
-    }
   }
 
   /// Sends commands of our own, whether the task is cancelled or not; nil if the connection was lost.

@@ -33,6 +33,11 @@ final class ConnectionScope: Sendable {
     /// The next task that uses it becomes its owner.
     var awaitsOwner = false
     var isOver = false
+
+    /// Keeps an error in mind; but what is refused in a failed transaction does not tell why that failed.
+    mutating func note(failure: ServerError) {
+      if failure.sqlState != .inFailedSQLTransaction { lastFailure = failure }
+    }
   }
 
   let database: DatabaseCore

@@ -18,7 +18,8 @@ public final class Databases: Sendable {
   private let group: EventLoopGroup
   private let isShutDown = Atomic(false)
 
-  /// Checks the settings, and makes pools without connecting.
+  /// Checks the settings, and makes pools without connecting. The threads are described in
+  /// <doc:ConcurrencyAndOwnership>.
   ///
   /// - Parameters:
   ///   - configurations: the databases, by alias.
@@ -26,7 +27,7 @@ public final class Databases: Sendable {
   ///   - runsBodiesOnEventLoops: whether what a block does runs on the thread of its connection, as in asyncio: then a
   ///     statement costs no change of threads, and a block two of them. What computes for long, or blocks, holds up the
   ///     other connections of that thread meanwhile. If false, bodies run where they would run otherwise, and each statement
-  ///     costs two. See <doc:ConcurrencyAndOwnership#Threads>.
+  ///     costs two.
   ///   - instrumentation: what is told to tracing and metrics.
   ///   - logger: gets what nobody else is told, such as the errors of robust `onCommit` hooks.
   /// - Throws: `PostgresError` of kind `.configuration` that names the alias and the setting.

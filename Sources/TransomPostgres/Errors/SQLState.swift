@@ -36,6 +36,8 @@ extension SQLState {
   public static let duplicatePreparedStatement: SQLState = "42P05"
   /// A row with that key is there already.
   public static let uniqueViolation: SQLState = "23505"
+  /// An earlier statement of the transaction failed: nothing but going back is done.
+  public static let inFailedSQLTransaction: SQLState = "25P02"
   /// The role may not do this.
   public static let insufficientPrivilege: SQLState = "42501"
 }

@@ -66,7 +66,7 @@ package struct ParameterList: Equatable, Sendable {
   mutating func append(contentsOf other: ParameterList) {
     let base = Int32(clamping: bytes.count)
     bytes += other.bytes
-    offsets += other.offsets.map { $0 < 0 ? -1 : $0 &+ base }
+    for offset in other.offsets { offsets.append(offset < 0 ? -1 : offset &+ base) }
   }
 
   package mutating func removeAll() {

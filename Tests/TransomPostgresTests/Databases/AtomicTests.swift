@@ -147,6 +147,8 @@ struct AtomicTests {
         try await database.atomic { tx in
           try await database.insert(1)
           _ = try? await tx.execute("select 1/0")
+          // What is refused after it does not take its place.
+          _ = try? await tx.execute("select 1")
         }
       }
       #expect(error?.kind == .rolledBack)
@@ -221,6 +223,26 @@ struct AtomicTests {
       #expect(error?.kind == .connectionLost)
       let seen = try await database.ids
       #expect(seen == [])
+    }
+  }
+
+  @Test func `a COMMIT by SQL ends the block: what follows is refused, and its hooks do not run`()
+    async throws
+  {
+    try await run { database, _ in
+      let log = Log()
+      let error = await #expect(throws: PostgresError.self) {
+        try await database.atomic { tx in
+          try await tx.onCommit { log.append("hook") }
+          try await tx.execute("insert into t values (1)")
+          try await tx.execute("commit")
+          try await tx.execute("insert into t values (2)")
+        }
+      }
+      #expect(error?.kind == .connectionLost)
+      let seen = try await database.ids
+      #expect(seen == [1])
+      #expect(log.entries.isEmpty)
     }
   }
 }

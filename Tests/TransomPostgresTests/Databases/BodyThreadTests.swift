@@ -24,7 +24,9 @@ private actor Accountant {
 }
 
 struct BodyThreadTests {
-  @Test func `behind its first statement a block runs on its connection's thread, and what follows it does not`()
+  @Test
+  func
+    `behind its first statement a block runs on its connection's thread, and what follows it does not`()
     async throws
   {
     try await withDatabases { databases, _ in
@@ -81,7 +83,9 @@ struct BodyThreadTests {
     }
   }
 
-  @Test func `a block that is on its connection's thread can use another database, and a connection of its own`()
+  @Test
+  func
+    `a block that is on its connection's thread can use another database, and a connection of its own`()
     async throws
   {
     try await withDatabases(size: 4) { databases, _ in

@@ -76,4 +76,57 @@ struct DatabasesTests {
       }
     }
   }
+
+  @Test func `of child tasks that all use their parent's transaction every one is refused`()
+    async throws
+  {
+    try await withDatabases { databases, _ in
+      let database = try databases.default
+      try await database.makeTable()
+      try await database.atomic { _ in
+        let refused = await withTaskGroup { tasks in
+          for id in 1...10 {
+            tasks.addTask {
+              do {
+                try await database.atomic { _ in try await database.insert(id) }
+                return false
+              } catch {
+                return (error as? PostgresError)?.kind == .connectionOwnedByAnotherTask
+              }
+            }
+          }
+          return await tasks.reduce(0) { $0 + ($1 ? 1 : 0) }
+        }
+        #expect(refused == 10)
+      }
+      let seen = try await database.ids
+      #expect(seen == [])
+    }
+  }
+
+  @Test func `a task that outlives the block it was begun in stores nothing behind its back`()
+    async throws
+  {
+    try await withDatabases { databases, _ in
+      let database = try databases.default
+      try await database.makeTable()
+      let log = Log()
+      var straggler: Task<Void, any Error>?
+      await #expect(throws: Boom()) {
+        try await database.atomic { tx in
+          try await tx.execute("select 1")
+          straggler = Task {
+            try await eventually("the block is over") { log.entries == ["over"] }
+            try await database.insert(1)
+          }
+          throw Boom()
+        }
+      }
+      log.append("over")
+      let error = await #expect(throws: PostgresError.self) { try await straggler?.value }
+      #expect(error?.kind == .connectionOwnedByAnotherTask)
+      let seen = try await database.ids
+      #expect(seen == [])
+    }
+  }
 }

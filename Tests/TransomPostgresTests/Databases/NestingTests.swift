@@ -176,4 +176,75 @@ struct NestingTests {
       #expect(seen == [1, 2, 3])
     }
   }
+
+  /// Whether the inner and the outer block throw; what is stored.
+  @Test(arguments: [
+    (false, false, [0, 1, 2]), (true, false, [0, 1]), (false, true, [0]), (true, true, [0]),
+  ])
+  func `inside a transaction blocks nest as they do outside of one`(
+    innerThrows: Bool, outerThrows: Bool, stored: [Int]
+  ) async throws {
+    try await run { database in
+      try await database.atomic { tx in
+        try await database.insert(0)
+        try? await tx.atomic { outer in
+          try await database.insert(1)
+          try? await outer.atomic { _ in
+            try await database.insert(2)
+            if innerThrows { throw Boom() }
+          }
+          if outerThrows { throw Boom() }
+        }
+      }
+      let seen = try await database.ids
+      #expect(seen == stored)
+    }
+  }
+
+  @Test func `in a block that is to be rolled back nothing is executed, in whatever way`()
+    async throws
+  {
+    try await run { database in
+      let ways: [(Transaction) async throws -> Void] = [
+        { _ = try await $0.execute("insert into t values (1)") },
+        { _ = try await $0.pipeline(["insert into t values (1)"]) },
+        { _ = try await $0.executeMany(1...3) { "insert into t values (\($0))" } },
+        { try await $0.cursor { try await $0.execute("select 1") } },
+        { try await $0.serverCursor("select 1") { _ = try await $0.fetchAll() } },
+        { _ = try await $0.copy("copy t from stdin", rows: [1]) { CopyRow($0) } },
+        { try await $0.atomic { _ = try await $0.execute("insert into t values (1)") } },
+      ]
+      for way in ways {
+        try await database.atomic { tx in
+          try tx.setRollback(true)
+          let error = await #expect(throws: PostgresError.self) { try await way(tx) }
+          #expect(error?.kind == .needsRollback)
+        }
+      }
+      let seen = try await database.ids
+      #expect(seen == [])
+    }
+  }
+
+  @Test func `blocks on two databases are committed and rolled back each on its own`() async throws
+  {
+    try await withDatabases { databases, _ in
+      let (one, other) = (try databases.default, try databases["other"])
+      try await one.makeTable()
+      try await one.atomic { _ in
+        try await one.insert(1)
+        await #expect(throws: Boom()) {
+          try await other.atomic { _ in
+            try await other.insert(2)
+            throw Boom()
+          }
+        }
+        try await other.atomic { _ in try await other.insert(3) }
+        let committed = try await other.ids
+        #expect(committed == [3])
+      }
+      let seen = try await one.ids
+      #expect(seen == [1, 3])
+    }
+  }
 }

@@ -184,7 +184,7 @@ struct OnCommitTests {
     try await run { database, log in
       await #expect(throws: Boom()) {
         try await database.atomic { tx in
-          try await tx.onCommit(robust: true) { throw PostgresErrorInHook() }
+          try await tx.onCommit(robust: true) { throw OtherError() }
           try await tx.onCommit { log.append("between") }
           try await tx.onCommit { throw Boom() }
           try await tx.onCommit(robust: true) { log.append("after") }
@@ -193,6 +193,28 @@ struct OnCommitTests {
       #expect(log.entries == ["between"])
     }
   }
-}
 
-private struct PostgresErrorInHook: Error {}
+  @Test func `what a hook's own transaction registers runs before the next hook`() async throws {
+    try await run { database, log in
+      try await database.atomic { tx in
+        for id in 1...2 {
+          try await tx.onCommit {
+            try await database.atomic { own in
+              try await own.onCommit {
+                try await database.insert(10 + id)
+                log.append("\(10 + id)")
+              }
+              try await database.insert(id)
+              log.append("\(id)")
+            }
+          }
+        }
+      }
+      #expect(log.entries == ["1", "11", "2", "12"])
+      let seen = try await database.ids
+      #expect(seen == [1, 2, 11, 12])
+    }
+  }
+
+  private struct OtherError: Error {}
+}

@@ -208,7 +208,7 @@ struct TransactionStateMachineTests {
     }
   }
 
-  private static func program(_ generator: inout SeededGenerator, depth: Int) -> [Step] {
+  static func program(_ generator: inout SeededGenerator, depth: Int = 0) -> [Step] {
     (0..<Int.random(in: 0...4, using: &generator)).map { _ in
       let number = Int.random(in: 1...1000, using: &generator)
       switch Int.random(in: 0..<(depth < 4 ? 12 : 6), using: &generator) {
@@ -228,7 +228,7 @@ struct TransactionStateMachineTests {
   func `random programs store what the rules say, and keep the same hooks`(_ seed: UInt64) throws {
     var generator = SeededGenerator(seed: seed)
     for _ in 0..<500 {
-      let steps = Self.program(&generator, depth: 0)
+      let steps = Self.program(&generator)
       var machine = Machine()
       var model = Model()
       let machineThrew = (try? machine.run(steps)) == nil
