@@ -19,12 +19,18 @@ package final class Exchange {
   /// What the access log says that is stored once the request was answered; nil if the request is not about that.
   package var outcome: String?
 
+  /// The answer of the current request, if it is sent while it is made.
+  private(set) var stream: ResponseStream?
+  /// The one that it belongs to, which outlives it.
+  private unowned let connection: HTTPConnection
+
   private var disconnectHandler: (@Sendable () -> Void)?
   private var body: [UInt8] = []
   private var fields: [UInt8] = []
 
-  init(loop: EventLoop) {
-    self.loop = loop
+  init(of connection: HTTPConnection) {
+    self.connection = connection
+    loop = connection.loop
     receivedAt = loop.now
   }
 
@@ -47,6 +53,14 @@ package final class Exchange {
     return response
   }
 
+  /// An answer whose end is not known when it begins. Until it has begun, another one can be returned in its place; when
+  /// it has, the response that the handler returns is only noted in the access log.
+  package func makeStream() -> ResponseStream {
+    let stream = ResponseStream(on: connection)
+    self.stream = stream
+    return stream
+  }
+
   // MARK: For the connection
 
   func begin(at now: MonotonicInstant) {
@@ -54,7 +68,10 @@ package final class Exchange {
     outcome = nil
   }
 
-  func end() { disconnectHandler = nil }
+  func end() {
+    disconnectHandler = nil
+    stream = nil
+  }
 
   func disconnected() {
     isDisconnected = true

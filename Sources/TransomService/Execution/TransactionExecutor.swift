@@ -56,11 +56,12 @@ package actor TransactionExecutor: EventLoopActor {
   /// `name` is the request's, if its commit is to be reported.
   package nonisolated func execute(
     _ request: Request, key: IdempotencyKey?, into buffer: consuming [UInt8],
-    interruption: Interruption, name: [UInt8]? = nil
+    interruption: Interruption, name: [UInt8]? = nil, stream: AnswerStream? = nil
   ) async throws(ServiceError) -> TransactionAnswer {
     var transaction = try onLoop { $0.decode(request) }.get()
     if let name, transaction.database == outbox?.alias { transaction.reportCommit(as: name) }
-    return try await execute(transaction, key: key, into: buffer, interruption: interruption)
+    return try await execute(
+      transaction, key: key, into: buffer, interruption: interruption, stream: stream)
   }
 
   private func decode(_ request: Request) -> Result<TransactionRequest, ServiceError> {
@@ -75,16 +76,19 @@ package actor TransactionExecutor: EventLoopActor {
   }
 
   /// Executes a transaction and returns its 200 answer, written into `buffer`. On the loop only.
+  ///
+  /// With a stream, the answer is in lines, and is what has not been passed on of them: if the stream has begun, its end. An
+  /// error is the stream's last line then. There is no key to be kept with a stream.
   package nonisolated func execute(
     _ request: TransactionRequest, key: IdempotencyKey? = nil, into buffer: consuming [UInt8],
-    interruption: Interruption
+    interruption: Interruption, stream: AnswerStream? = nil
   ) async throws(ServiceError) -> TransactionAnswer {
     loop.preconditionOnLoop()
     guard let database = databases[request.database] else {
       throw .unknownDatabase(alias: request.database)
     }
     let plan = TransactionPlan(
-      request, key: key, lifetime: limits.idempotencyLifetime)
+      request, key: key, lifetime: limits.idempotencyLifetime, isStreamed: stream != nil)
     guard !plan.isIdempotent || schemas[request.database]?.isInstalled == true else {
       throw .idempotencyNotInstalled(database: request.database)
     }
@@ -97,7 +101,7 @@ package actor TransactionExecutor: EventLoopActor {
       plan: plan, key: key, rowFormat: request.rowFormat, alias: request.database,
       database: database, deadline: deadline, timeout: timeout,
       maxAttempts: min(request.maxAttempts ?? limits.attempts, limits.maximumAttempts),
-      interruption: interruption, buffer: buffer)
+      interruption: interruption, stream: stream, buffer: buffer)
     while true {
       if let body = try await attemptUnlessDown(&job) {
         return TransactionAnswer(
@@ -119,6 +123,7 @@ package actor TransactionExecutor: EventLoopActor {
     let timeout: Duration
     let maxAttempts: Int
     let interruption: Interruption
+    let stream: AnswerStream?
     /// Where the answer is written; empty while a writer has it, so that it has one owner.
     var buffer: [UInt8]
     var attempts = 0
@@ -127,6 +132,8 @@ package actor TransactionExecutor: EventLoopActor {
     var receivedTooMuch = false
     /// Statements that PostgreSQL had prepared and that no longer fit the catalogue are replaced once.
     var hasRenewedStatements = false
+    /// Whether a part of the answer is on its way to the client already.
+    var hasBegunStream = false
     /// Whether an attempt with an Idempotency-Key may be stored: the next one finds out.
     var isInDoubt = false
     /// Whether the answer was kept from an earlier request.
@@ -137,6 +144,7 @@ package actor TransactionExecutor: EventLoopActor {
     /// Renewing is our own affair: it happens whatever number of attempts the client allowed.
     var mayReplay: Bool {
       attempts - (hasRenewedStatements ? 1 : 0) < maxAttempts && interruption.reason == nil
+        && !hasBegunStream
     }
   }
 
@@ -193,7 +201,7 @@ package actor TransactionExecutor: EventLoopActor {
         throw incomplete(ending, job)
       }
       if job.plan.emits, ending.isCommitted { outbox?.committed() }
-      return writer.finish()
+      return run.finishStreaming(&writer) ?? writer.finish()
     case .finished(let outcome) where shouldReplay(outcome, job):
       job.buffer = writer.discard()
       return nil
@@ -225,7 +233,12 @@ package actor TransactionExecutor: EventLoopActor {
       plan: job.plan, number: job.attempts,
       types: onLoop { $0.types[job.alias] } ?? .none, rowFormat: job.rowFormat,
       responseLimit: limits.response, interruption: job.interruption,
-      replaysConflicts: job.mayReplay, renewsStatements: !job.hasRenewedStatements)
+      replaysConflicts: job.mayReplay, renewsStatements: !job.hasRenewedStatements,
+      streamed: job.stream.map {
+        StreamedAnswer(
+          to: $0, of: job.plan, rows: job.rowFormat == .objects ? .objects : .arrays,
+          limit: limits.response, queued: job.timing.queue)
+      })
   }
 
   private nonisolated func end(
@@ -233,6 +246,7 @@ package actor TransactionExecutor: EventLoopActor {
   ) {
     job.interruption.attach(nil)
     job.receivedTooMuch = run.receivedTooMuch
+    job.hasBegunStream = run.hasBegunStream
     // Who has the key knows that no other attempt has stored anything.
     if run.hasClaimed { job.isInDoubt = false }
     job.timing.encode += run.encoding
@@ -301,7 +315,7 @@ package actor TransactionExecutor: EventLoopActor {
   private nonisolated func hasStaleStatement(_ ending: TransactionRun.Ending, _ job: Job) -> Bool {
     guard case .finished(.rolledBack(let failure)) = ending else { return false }
     return failure.error?.isStaleStatement == true && !job.hasRenewedStatements
-      && job.interruption.reason == nil
+      && job.interruption.reason == nil && !job.hasBegunStream
   }
 
   /// Lets the other transaction of a conflict go first: some milliseconds, more each time, with jitter.

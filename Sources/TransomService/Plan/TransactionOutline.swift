@@ -20,7 +20,8 @@ struct TransactionOutline {
   private var awaitsResults = false
 
   init(
-    _ request: TransactionRequest, isImplicit: Bool, _ key: IdempotencyKey?, _ lifetime: Duration
+    _ request: TransactionRequest, isImplicit: Bool, _ key: IdempotencyKey?, _ lifetime: Duration,
+    isStreamed: Bool
   ) {
     parameters = request.parameters
     arrays = request.arrays[...]
@@ -45,6 +46,8 @@ struct TransactionOutline {
     if definesTypes, awaitsResults { cut() }
     append(request.hooks, in: nil)
     if request.report != nil { steps.append(.report) }
+    // Nothing is stored as long as the client may go away, or may be too slow.
+    if isStreamed { cut() }
     if key != nil {
       cut()
       steps.append(.keep)
@@ -110,7 +113,8 @@ extension TransactionOutline {
         place: place, id: statement.id, sql: statement.sql.statement,
         parameters: statement.parameters,
         runs: statement.runs, references: statement.references,
-        expectation: statement.expectation, hasArrays: takeArrays(of: statement)))
+        expectation: statement.expectation, hasArrays: takeArrays(of: statement),
+        definesTypes: statement.sql.kind == .defines))
   }
 
   private mutating func takeArrays(of statement: TransactionRequest.Statement) -> Bool {

@@ -58,6 +58,8 @@ package final class TransactionPlan: Sendable {
     package var expectation: TransactionRequest.Expectation?
     /// Whether any of the parameters is a JSON array.
     package var hasArrays: Bool
+    /// Whether there may be other types behind it.
+    package var definesTypes: Bool
 
     /// The parameters of the run of this number.
     package func parameters(ofRun run: Int) -> Range<Int> {
@@ -113,8 +115,10 @@ package final class TransactionPlan: Sendable {
   ///   - request: what is to be done.
   ///   - key: under which the answer is kept, if the transaction may store anything.
   ///   - lifetime: for how long.
+  ///   - isStreamed: whether the answer goes out while the transaction runs: its end waits then until it is out.
   package init(
-    _ request: TransactionRequest, key: IdempotencyKey? = nil, lifetime: Duration = .zero
+    _ request: TransactionRequest, key: IdempotencyKey? = nil, lifetime: Duration = .zero,
+    isStreamed: Bool = false
   ) {
     let key = request.readOnly || request.dryRun ? nil : key
     isIdempotent = key != nil
@@ -122,13 +126,14 @@ package final class TransactionPlan: Sendable {
     isDryRun = request.dryRun
     isReadOnly = request.readOnly
     keepsSnapshot = request.isolation == .repeatableRead || request.isolation == .serializable
-    isImplicit = key == nil && request.mayRunImplicitly
+    isImplicit = key == nil && !isStreamed && request.mayRunImplicitly
     beginSQL = isImplicit ? "" : Self.beginSQL(request)
     settingNames = request.settings.map(\.name)
     reportParameters = request.report?.parameters ?? 0..<0
     ownParameters = request.parameters.count + (key == nil ? 0 : Self.claimParameters)
     arrays = request.arrays
-    let outline = TransactionOutline(request, isImplicit: isImplicit, key, lifetime)
+    let outline = TransactionOutline(
+      request, isImplicit: isImplicit, key, lifetime, isStreamed: isStreamed)
     steps = outline.steps
     statements = outline.statements
     groups = outline.groups

@@ -35,6 +35,8 @@ extension ServiceError {
     case .idempotencyNotInstalled:
       (422, "idempotency-not-installed", "The database cannot keep idempotency keys")
     case .invalidIdempotencyKey: (400, "invalid-idempotency-key", "The Idempotency-Key is invalid")
+    case .streamWithIdempotencyKey:
+      (422, "stream-with-idempotency-key", "A stream cannot be kept under an Idempotency-Key")
     case .idempotencyKeyReused:
       (422, "idempotency-key-reused", "The Idempotency-Key belongs to another request")
     case .poolTimedOut: (503, "pool-timeout", "No connection became free in time")
@@ -76,7 +78,8 @@ extension ServiceError {
     case .notFound, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .forbidden,
       .invalidRequest, .unknownDatabase, .idempotencyNotInstalled, .invalidIdempotencyKey,
-      .idempotencyKeyReused, .poolTimedOut, .databaseUnavailable, .draining:
+      .streamWithIdempotencyKey, .idempotencyKeyReused, .poolTimedOut, .databaseUnavailable,
+      .draining:
       .notStarted
     case .statementFailed, .expectationFailed, .unresolvedReference, .invalidParameter,
       .resultTooLarge, .connectionLost, .commitFailed:
@@ -99,7 +102,7 @@ extension ServiceError {
     case .notFound, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .forbidden,
       .invalidRequest, .unknownDatabase, .idempotencyNotInstalled, .invalidIdempotencyKey,
-      .idempotencyKeyReused, .expectationFailed, .unresolvedReference,
+      .streamWithIdempotencyKey, .idempotencyKeyReused, .expectationFailed, .unresolvedReference,
       .invalidParameter, .resultTooLarge,
       .committedWithoutResults, .internalError:
       false
@@ -120,7 +123,7 @@ extension ServiceError {
     case .notFound, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .forbidden,
       .invalidRequest, .unknownDatabase, .idempotencyNotInstalled, .invalidIdempotencyKey,
-      .idempotencyKeyReused, .expectationFailed, .unresolvedReference,
+      .streamWithIdempotencyKey, .idempotencyKeyReused, .expectationFailed, .unresolvedReference,
       .invalidParameter, .resultTooLarge,
       .timedOut, .committedWithoutResults, .internalError:
       nil
@@ -150,6 +153,8 @@ extension ServiceError {
       "An Idempotency-Key needs the schema transom in \"\(database)\": run \"transom migrate\"."
     case .invalidIdempotencyKey:
       "An Idempotency-Key is one line of 1 to \(IdempotencyKey.maximumLength) printable ASCII characters."
+    case .streamWithIdempotencyKey:
+      "An Idempotency-Key keeps the answer as a whole, and a stream is none: leave out the key, or application/x-ndjson in Accept."
     case .idempotencyKeyReused:
       "A request with the same Idempotency-Key and another body has been committed; nothing was run."
     case .unknownDatabase(let alias): "No database \"\(alias)\" is configured."
@@ -181,8 +186,9 @@ extension ServiceError {
     case .unknownDatabase: "/database"
     case .notFound, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .forbidden,
-      .idempotencyNotInstalled, .invalidIdempotencyKey, .idempotencyKeyReused,
-      .poolTimedOut, .databaseUnavailable, .draining, .commitFailed, .commitInDoubt,
+      .idempotencyNotInstalled, .invalidIdempotencyKey, .streamWithIdempotencyKey,
+      .idempotencyKeyReused, .poolTimedOut, .databaseUnavailable, .draining, .commitFailed,
+      .commitInDoubt,
       .committedWithoutResults, .internalError:
       nil
     }

@@ -23,6 +23,8 @@ package enum ServiceError: Error, Equatable, Sendable {
   /// There is no such place for an Idempotency-Key's answer as the schema `transom` is.
   case idempotencyNotInstalled(database: String)
   case invalidIdempotencyKey
+  /// An Idempotency-Key would have to keep an answer that nobody has as a whole.
+  case streamWithIdempotencyKey
   /// An earlier request with the same key had another body.
   case idempotencyKeyReused
 
