@@ -64,8 +64,8 @@ struct StreamedAnswer {
   /// How much may be received before the next part is passed on.
   var receiveBudget: Int { max(limit, Self.leastBudget) }
 
-  /// Whether more is kept for references than the limit allows.
-  var keepsTooMuch: Bool { lines.kept.map { $0.size > limit } ?? false }
+  /// Whether a row, or what is kept for references, is larger than what may be in memory as a whole.
+  private(set) var holdsTooMuch = false
 
   // MARK: The client
 
@@ -102,6 +102,7 @@ struct StreamedAnswer {
   ) {
     lines.trustsJSON = trustsJSON
     if open != statement { begin(result, of: statement, types) }
+    let start = lines.count
     lines.beginRow()
     for column in 0..<result.columnCount {
       let value = result.value(row: 0, column: column)
@@ -112,6 +113,9 @@ struct StreamedAnswer {
       }
     }
     lines.endRow()
+    if lines.count - start > receiveBudget || lines.kept.map({ $0.size > limit }) == true {
+      holdsTooMuch = true
+    }
   }
 
   private mutating func begin(

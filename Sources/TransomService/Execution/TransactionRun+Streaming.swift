@@ -34,6 +34,8 @@ extension TransactionRun {
     streamed?.mute()
     // What is on its way is read, as the answer to the cancellation stands behind it.
     if !connection.receivedTooMuch { connection.limitReceiving(to: .max) }
+    // The loop has other work, such as to cancel.
+    await Task.yield()
   }
 
   /// A command was answered, or one of its rows has come.
@@ -45,7 +47,7 @@ extension TransactionRun {
     if result.status == .singleTuple {
       guard let statement = machine.answering else { return }
       streamed?.row(result, of: statement, types, trustsJSON: connection.sendsCheckedTexts)
-      if streamed?.keepsTooMuch == true { connection.refuseMore() }
+      if streamed?.holdsTooMuch == true { connection.refuseMore() }
       return
     }
     unanswered -= 1

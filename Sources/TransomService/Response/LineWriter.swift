@@ -22,6 +22,8 @@ package struct LineWriter: Sendable {
   /// How many groups are open.
   private var depth = 0
   private var isMuted = false
+  /// How many octets of rows were dropped since `mute()`.
+  private var dropped = 0
   /// Where the row that is being written begins.
   private var rowStart = 0
   /// What is kept of the statement that is being answered, for those who refer to it.
@@ -29,8 +31,8 @@ package struct LineWriter: Sendable {
 
   package init(rows shape: ResultWriter.RowShape) { self.shape = shape }
 
-  /// How many octets there are to be passed on.
-  package var count: Int { json.bytes.count }
+  /// How many octets there are to be passed on, or to be dropped.
+  package var count: Int { json.bytes.count + dropped }
 
   /// Takes all lines that have ended.
   package mutating func take() -> [UInt8] { exchange(&json.bytes, with: []) }
@@ -38,7 +40,8 @@ package struct LineWriter: Sendable {
   /// Drops what there is, and all rows that come: nobody waits for them any more.
   package mutating func mute() {
     isMuted = true
-    json.bytes = []
+    dropped = 0
+    json.bytes.removeAll(keepingCapacity: true)
   }
 
   /// Whether json and jsonb are taken as the server checked them; if not, each is checked.
@@ -96,7 +99,9 @@ package struct LineWriter: Sendable {
     json.byte(shape.closing)
     if kept != nil { kept?.append(json.bytes[(rowStart + #"{"row":"#.utf8.count)...]) }
     endLine()
-    if isMuted { json.bytes.removeLast(json.bytes.count - rowStart) }
+    guard isMuted else { return }
+    dropped += json.bytes.count - rowStart
+    json.bytes.removeLast(json.bytes.count - rowStart)
   }
 
   /// A statement has ended.
