@@ -139,7 +139,9 @@ import TransomCluster
           .deletingLastPathComponent()
         let readme = try String(contentsOf: root.appending(path: "README.md"), encoding: .utf8)
         let example = try #require(
-          readme.split(separator: "```sh\n").first { $0.contains("Accept: application/x-ndjson") })
+          readme.split(separator: "```sh\n").first {
+            $0.prefix(200).contains("-H 'Accept: application/x-ndjson' --json")
+          })
         let parts = example.split(separator: "```", omittingEmptySubsequences: false)
         let command = parts[0].replacing("127.0.0.1:8080", with: "127.0.0.1:\(service.port)")
         let answer = try await run(

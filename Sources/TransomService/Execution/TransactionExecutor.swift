@@ -4,7 +4,7 @@ package import TransomPostgres
 
 /// What bounds a transaction.
 package struct ExecutionLimits: Sendable {
-  /// The size of the results of a transaction, in bytes as PostgreSQL sends them.
+  /// The size of an answer's body, in bytes; of a streamed one, what must be in memory as a whole.
   package var response = 64 << 20
   /// The time for a request, waiting for a connection included; a request may ask for less.
   package var timeout: Duration = .seconds(30)
@@ -27,7 +27,7 @@ package actor TransactionExecutor: EventLoopActor {
 
   private let databases: [String: LoopPool]
   private let schemas: [String: SchemaInstallation]
-  private let limits: ExecutionLimits
+  let limits: ExecutionLimits
   /// What is known of the types of each database.
   private var types: [String: KnownTypes] = [:]
   private let outbox: Outbox?
@@ -87,8 +87,10 @@ package actor TransactionExecutor: EventLoopActor {
     guard let database = databases[request.database] else {
       throw .unknownDatabase(alias: request.database)
     }
+    let isBounded = limits.response < TransactionRun.smallLimit
     let plan = TransactionPlan(
-      request, key: key, lifetime: limits.idempotencyLifetime, isStreamed: stream != nil)
+      request, key: key, lifetime: limits.idempotencyLifetime,
+      endsApart: stream != nil || isBounded && request.mayStore)
     guard !plan.isIdempotent || schemas[request.database]?.isInstalled == true else {
       throw .idempotencyNotInstalled(database: request.database)
     }
@@ -108,12 +110,18 @@ package actor TransactionExecutor: EventLoopActor {
           body: body, outcome: job.plan.isDryRun ? .rolledBack : .committed, timing: job.timing,
           isReplay: job.isReplay)
       }
-      await pause(before: job.attempts + 1)
+      if job.shouldEndApart {
+        job.plan = TransactionPlan(request, endsApart: true)
+        job.ownAttempts += 1
+      } else {
+        await pause(before: job.attempts + 1)
+      }
     }
   }
 
-  private struct Job {
-    let plan: TransactionPlan
+  /// A request on its way.
+  struct Job {
+    var plan: TransactionPlan
     /// Matters if the plan is idempotent.
     let key: IdempotencyKey?
     let rowFormat: TransactionRequest.RowFormat
@@ -130,6 +138,10 @@ package actor TransactionExecutor: EventLoopActor {
     var timing = TransactionAnswer.Timing()
     /// Whether the results of the last attempt were larger than the limit.
     var receivedTooMuch = false
+    /// By which statement's, if it is known.
+    var overflowing: String?
+    /// How many attempts were our own affair, whatever number of them the client allowed.
+    var ownAttempts = 0
     /// Statements that PostgreSQL had prepared and that no longer fit the catalogue are replaced once.
     var hasRenewedStatements = false
     /// Whether a part of the answer is on its way to the client already.
@@ -141,10 +153,14 @@ package actor TransactionExecutor: EventLoopActor {
 
     mutating func takeBuffer() -> [UInt8] { exchange(&buffer, with: []) }
 
-    /// Renewing is our own affair: it happens whatever number of attempts the client allowed.
     var mayReplay: Bool {
-      attempts - (hasRenewedStatements ? 1 : 0) < maxAttempts && interruption.reason == nil
-        && !hasBegunStream
+      attempts - ownAttempts < maxAttempts && interruption.reason == nil && !hasBegunStream
+    }
+
+    /// Whether so much came of the last attempt that it was cancelled, to be run again with an end that waits until all of
+    /// it was counted.
+    var shouldEndApart: Bool {
+      receivedTooMuch && plan.mayStore && !plan.endsApart && interruption.reason == nil
     }
   }
 
@@ -180,6 +196,7 @@ package actor TransactionExecutor: EventLoopActor {
     end(&job, run, ending)
     if hasStaleStatement(ending, job) {
       job.hasRenewedStatements = true
+      job.ownAttempts += 1
       await connection.forgetStatements()
       // On the same connection: the next one's statements may be out of date, too.
       job.buffer = writer.discard()
@@ -201,7 +218,14 @@ package actor TransactionExecutor: EventLoopActor {
         throw incomplete(ending, job)
       }
       if job.plan.emits, ending.isCommitted { outbox?.committed() }
+      guard writer.finishedByteCount <= limits.response else {
+        _ = writer.discard()
+        throw tooLarge(at: nil, job, isCommitted: ending.isCommitted && job.plan.mayStore)
+      }
       return run.finishStreaming(&writer) ?? writer.finish()
+    case .finished where job.shouldEndApart, .lost where job.shouldEndApart:
+      job.buffer = writer.discard()
+      return nil
     case .finished(let outcome) where shouldReplay(outcome, job):
       job.buffer = writer.discard()
       return nil
@@ -246,6 +270,7 @@ package actor TransactionExecutor: EventLoopActor {
   ) {
     job.interruption.attach(nil)
     job.receivedTooMuch = run.receivedTooMuch
+    job.overflowing = run.overflowing.flatMap { job.plan.pointer(of: .statement($0)) }
     job.hasBegunStream = run.hasBegunStream
     // Who has the key knows that no other attempt has stored anything.
     if run.hasClaimed { job.isInDoubt = false }
@@ -297,7 +322,7 @@ package actor TransactionExecutor: EventLoopActor {
     }
   }
 
-  private nonisolated func timedOut(_ job: Job) -> ServiceError {
+  nonisolated func timedOut(_ job: Job) -> ServiceError {
     .timedOut(pointer: nil, milliseconds: job.timeout.milliseconds, started: job.attempts > 0)
   }
 
@@ -325,65 +350,6 @@ package actor TransactionExecutor: EventLoopActor {
     await withCheckedContinuation { continuation in
       _ = loop.schedule(at: loop.now + delay) { continuation.resume() }
     }
-  }
-
-  // MARK: Errors
-
-  private nonisolated func error(
-    for ending: TransactionRun.Ending, _ job: Job
-  ) -> ServiceError {
-    switch ending {
-    case .finished(.committed), .finished(.dryRunRolledBack), .finished(.rolledBackSilently):
-      return .internalError(
-        detail: "PostgreSQL answered COMMIT with ROLLBACK although no statement had failed",
-        outcome: .rolledBack)
-    case .finished(.commitRefused(let error)):
-      return cancelled(error, at: nil, job)
-        ?? .commitFailed(error)
-    case .finished(.rolledBack(let failure)):
-      return failed(failure, job)
-    case .lost(let error, let failure):
-      if let failure { return failed(failure, job) }
-      if job.receivedTooMuch { return .resultTooLarge(pointer: nil, limit: limits.response) }
-      if job.interruption.reason != nil { return timedOut(job) }
-      return .connectionLost(pointer: nil, detail: error.description)
-    case .inDoubt(let id):
-      return .commitInDoubt(transactionID: id.map(String.init), hasKey: false)
-    case .notBegun:
-      return timedOut(job)
-    }
-  }
-
-  /// The transaction has ended as it should have, but not all of its results could be written.
-  private nonisolated func incomplete(
-    _ ending: TransactionRun.Ending, _ job: Job
-  ) -> ServiceError {
-    if case .finished(.committed) = ending { return .committedWithoutResults }
-    if job.interruption.reason != nil { return timedOut(job) }
-    return .connectionLost(pointer: nil, detail: "it was lost before the types were looked up")
-  }
-
-  private nonisolated func failed(
-    _ failure: PlanStateMachine.Failure, _ job: Job
-  ) -> ServiceError {
-    let pointer = job.plan.pointer(of: failure)
-    if let error = failure.error, let cause = cancelled(error, at: pointer, job) { return cause }
-    if failure.cause == .interruption {
-      return job.receivedTooMuch
-        ? .resultTooLarge(pointer: pointer, limit: limits.response)
-        : .timedOut(pointer: pointer, milliseconds: job.timeout.milliseconds, started: true)
-    }
-    return ServiceError(failure, at: pointer)
-  }
-
-  /// Why a command was cancelled; nil if it was not, or not by us.
-  private nonisolated func cancelled(
-    _ error: ServerError, at pointer: String?, _ job: Job
-  ) -> ServiceError? {
-    guard error.sqlState == .queryCanceled else { return nil }
-    if job.receivedTooMuch { return .resultTooLarge(pointer: pointer, limit: limits.response) }
-    guard job.interruption.reason != nil else { return nil }
-    return .timedOut(pointer: pointer, milliseconds: job.timeout.milliseconds, started: true)
   }
 }
 

@@ -34,8 +34,9 @@ struct TransactionRun: ~Copyable {
   }
 
   let plan: TransactionPlan
-  private let rowFormat: TransactionRequest.RowFormat
-  private let responseLimit: Int
+  let rowFormat: TransactionRequest.RowFormat
+  /// The size of the answer, in bytes.
+  let responseLimit: Int
   let interruption: Interruption
   private let number: Int
   /// Which errors will be answered by running everything again.
@@ -63,6 +64,8 @@ struct TransactionRun: ~Copyable {
   var outcome: PlanStateMachine.Outcome?
   /// Whether more came than the limit allows: then what ran was cancelled.
   private(set) var receivedTooMuch = false
+  /// The statement by whose result the answer became larger than is allowed.
+  var overflowing: Int?
   /// The time that reading the answers and writing them as JSON took.
   private(set) var encoding = Duration.zero
 
@@ -147,7 +150,7 @@ struct TransactionRun: ~Copyable {
     guard interruption.reason == nil else { return .ended(.notBegun) }
     defer { receivedTooMuch = connection.receivedTooMuch }
     do throws(ConnectionError) {
-      connection.limitReceiving(to: streamed?.receiveBudget ?? responseLimit)
+      connection.limitReceiving(to: receiveBudget)
       isDeallocating = try connection.enqueueDeallocations()
       if !(try send(machine.first, writer, on: connection)) {
         if let outcome = try proceed(&writer, on: connection) { return .ended(.finished(outcome)) }
@@ -207,6 +210,7 @@ struct TransactionRun: ~Copyable {
   ) throws(ConnectionError) -> PlanStateMachine.Outcome? {
     while true {
       if let outcome { return outcome }
+      if machine.isHalfway { noteSize(of: writer, by: nil, on: connection) }
       let mayProceed = interruption.reason == nil && !connection.receivedTooMuch
       if machine.isHalfway, mayProceed, try lookUp(on: connection) { return nil }
       let next = machine.synced(

@@ -14,6 +14,8 @@ struct TransactionOutline {
   private var hasReferences = false
   /// Whether a statement does more than read.
   private var mayStore = false
+  /// Whether the transaction may leave something behind that is not a function's of the client's own.
+  private(set) var storesSomething = false
   /// Whether a statement may have made types, or changed some.
   private var definesTypes = false
   /// Whether a statement since the last cut may have had a result.
@@ -21,7 +23,7 @@ struct TransactionOutline {
 
   init(
     _ request: TransactionRequest, isImplicit: Bool, _ key: IdempotencyKey?, _ lifetime: Duration,
-    isStreamed: Bool
+    endsApart: Bool
   ) {
     parameters = request.parameters
     arrays = request.arrays[...]
@@ -46,14 +48,13 @@ struct TransactionOutline {
     if definesTypes, awaitsResults { cut() }
     append(request.hooks, in: nil)
     if request.report != nil { steps.append(.report) }
-    // Nothing is stored as long as the client may go away, or may be too slow.
-    if isStreamed { cut() }
+    if endsApart { cut() }
+    storesSomething =
+      (mayStore || !hooks.isEmpty || request.report != nil) && !request.readOnly && !request.dryRun
     if key != nil {
       cut()
       steps.append(.keep)
-    } else if mayStore || !hooks.isEmpty || request.report != nil, !request.readOnly,
-      !request.dryRun
-    {
+    } else if storesSomething {
       // With a key, what became of the transaction is found out by the key.
       steps.append(.identify)
     }

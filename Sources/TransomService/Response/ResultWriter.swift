@@ -71,8 +71,14 @@ package struct ResultWriter {
   /// Makes a writer. Keep it: its buffers serve every request of a loop.
   package init() {}
 
-  /// The size of the body so far, to be held against the response limit.
+  /// The size of the body so far, in bytes.
   package var byteCount: Int { json.bytes.count - base }
+
+  /// The size of the body if it ended now, in bytes.
+  package var finishedByteCount: Int {
+    guard !events.bytes.isEmpty else { return byteCount + Self.plainEnd.count }
+    return byteCount + end.count
+  }
 
   /// Whether json and jsonb are taken as the server checked them; if not, each is checked.
   package var trustsJSON: Bool {

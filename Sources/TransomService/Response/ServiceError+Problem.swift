@@ -82,8 +82,9 @@ extension ServiceError {
       .draining:
       .notStarted
     case .statementFailed, .expectationFailed, .unresolvedReference, .invalidParameter,
-      .resultTooLarge, .connectionLost, .commitFailed:
+      .connectionLost, .commitFailed:
       .rolledBack
+    case .resultTooLarge(_, _, let isCommitted): isCommitted ? .committed : .rolledBack
     case .timedOut(_, _, let started): started ? .rolledBack : .notStarted
     case .commitInDoubt: .unknown
     case .committedWithoutResults: .committed
@@ -161,7 +162,9 @@ extension ServiceError {
     case .poolTimedOut(let database, let milliseconds):
       "No connection to \"\(database)\" became free within \(milliseconds) ms."
     case .draining: "The service is shutting down and takes no new transactions."
-    case .resultTooLarge(_, let limit): "The response may have \(limit) bytes."
+    case .resultTooLarge(_, let limit, let isCommitted):
+      "The response may have \(limit) bytes."
+        + (isCommitted ? " That was known when the transaction had been committed." : "")
     case .timedOut(_, let milliseconds, true):
       "The transaction was not done after \(milliseconds) ms; it was cancelled and rolled back."
     case .timedOut(_, let milliseconds, false):
@@ -177,7 +180,7 @@ extension ServiceError {
   private var pointer: String? {
     switch self {
     case .invalidRequest(_, _, let pointer, _), .statementFailed(let pointer, _),
-      .resultTooLarge(let pointer, _), .timedOut(let pointer, _, _),
+      .resultTooLarge(let pointer, _, _), .timedOut(let pointer, _, _),
       .connectionLost(let pointer, _):
       pointer
     case .expectationFailed(let pointer, _), .unresolvedReference(let pointer, _),
