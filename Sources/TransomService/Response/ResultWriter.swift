@@ -75,10 +75,7 @@ package struct ResultWriter {
   package var byteCount: Int { json.bytes.count - base }
 
   /// The size of the body if it ended now, in bytes.
-  package var finishedByteCount: Int {
-    guard !events.bytes.isEmpty else { return byteCount + Self.plainEnd.count }
-    return byteCount + end.count
-  }
+  package var finishedByteCount: Int { byteCount + end.count }
 
   /// Whether json and jsonb are taken as the server checked them; if not, each is checked.
   package var trustsJSON: Bool {
