@@ -132,6 +132,26 @@ import TransomCluster
     }
   }
 
+  @Test func `the README's stream has the lines that stand below it`() async throws {
+    try await withDatabase { db in
+      try await withService(for: db.connectionString) { service in
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+          .deletingLastPathComponent()
+        let readme = try String(contentsOf: root.appending(path: "README.md"), encoding: .utf8)
+        let example = try #require(
+          readme.split(separator: "```sh\n").first {
+            $0.prefix(200).contains("-H 'Accept: application/x-ndjson' --json")
+          })
+        let parts = example.split(separator: "```", omittingEmptySubsequences: false)
+        let command = parts[0].replacing("127.0.0.1:8080", with: "127.0.0.1:\(service.port)")
+        let answer = try await run(
+          "/bin/sh",
+          ["-c", command.split(separator: "\n").joined(separator: "\n") + " --silent --fail"])
+        #expect(answer == parts[2].drop { $0.isNewline })
+      }
+    }
+  }
+
   /// Runs a program to its end, past any proxy that the machine may have, and returns its output.
   private func run(_ executable: String, _ arguments: [String]) async throws -> String {
     var command = Command(executable, arguments)

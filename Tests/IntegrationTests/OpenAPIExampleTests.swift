@@ -112,6 +112,25 @@ import TransomCluster
     }
   }
 
+  @Test func `each stream of the document is one that the service answers`() async throws {
+    let operation = try await Self.document()["paths"]["/transactions"]["post"]
+    let requests = operation["requestBody"]["content"]["application/json"]["examples"]
+    let streams = operation["responses"]["200"]["content"]["application/x-ndjson"]["examples"]
+    #expect(streams.members.count >= 3)
+    for (name, example) in streams.members {
+      let text = try #require(example["value"].text)
+      let expected = try text.split(separator: "\n").map { try JSON(parsing: Array($0.utf8)) }
+      try await Self.withSchema { _, service in
+        let answer = try await service.stream(try requests[name]["value"].encoded())
+        let lines = try answer.lines
+        #expect(
+          lines.map { $0.without(Self.sourcePlace) }
+            == expected.map { $0.without(Self.sourcePlace) },
+          "\(name)")
+      }
+    }
+  }
+
   @Test func `each failure of the document is one that the service answers`() async throws {
     var examples: [String: (status: String, problem: JSON)] = [:]
     for path in try await Self.document()["paths"].members.values {

@@ -146,6 +146,12 @@ package final class DescriptorWatch: @unchecked Sendable {
     await cancellableWait(Side.write, until: deadline)
   }
 
+  /// Ends the wait for a write, if there is one, with `.cancelled`.
+  package func stopWaitingToWrite() {
+    loop.preconditionOnLoop()
+    directions[Side.write].end(.cancelled)
+  }
+
   /// Waits until a read or a write is worth a try; if `isShielded`, in a cancelled task, too.
   package func readableOrWritable(
     until deadline: MonotonicInstant? = nil, isShielded: Bool = false

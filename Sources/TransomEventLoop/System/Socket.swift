@@ -118,6 +118,9 @@ package final class Socket: @unchecked Sendable {
     await watch.writable(until: deadline)
   }
 
+  /// Ends a wait for a write, if there is one, with `.cancelled`.
+  package func stopWaitingToWrite() { watch.stopWaitingToWrite() }
+
   /// Calls `handler` on the loop when the peer closes its side or the connection breaks; nil takes it back.
   package func onHangUp(_ handler: (@Sendable () -> Void)?) { watch.onHangUp(handler) }
 

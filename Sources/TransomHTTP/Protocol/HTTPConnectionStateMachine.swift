@@ -145,6 +145,17 @@ package struct HTTPConnectionStateMachine {
     return parser.head.version == .http10 ? .keptAlive : .open
   }
 
+  /// The answer is about to begin, and its length is not known; tells what it has to say about the connection, and how its
+  /// end is found.
+  package mutating func streamBegan() -> (Persistence, ResponseFraming) {
+    guard parser.head.version == .http10, case .responding(let end, _) = state else {
+      return (responseBegan(), .chunked)
+    }
+    answered += 1
+    state = .responding(end: end, mustClose: true)
+    return (.closed, .untilClose)
+  }
+
   /// The answer was written.
   package mutating func responseEnded() {
     guard case .responding(let end, let mustClose) = state else { return }

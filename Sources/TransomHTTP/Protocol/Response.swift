@@ -49,6 +49,9 @@ package struct ResponseFields: Sendable, Equatable {
     end()
   }
 
+  /// Adds the field lines of another list.
+  package mutating func append(_ fields: ResponseFields) { bytes += fields.bytes }
+
   private mutating func append(_ byte: UInt8) {
     bytes.append(ByteClass.isContent(byte) ? byte : ByteClass.space)
   }

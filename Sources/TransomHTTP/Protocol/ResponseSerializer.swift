@@ -10,6 +10,16 @@ package enum Persistence: Equatable, Sendable {
   case closed
 }
 
+/// How the recipient finds the end of a body (RFC 9112, section 6).
+package enum ResponseFraming: Equatable, Sendable {
+  /// By the length that the head states: the body is there as a whole.
+  case length
+  /// Each part states its own, and the last one is empty.
+  case chunked
+  /// The connection is closed: for a client of HTTP/1.0, which knows no chunks.
+  case untilClose
+}
+
 /// Turns responses into bytes (RFC 9112, section 4).
 package enum ResponseSerializer {
   /// `HTTP/1.1 100 Continue` (RFC 9110, section 15.2.1).
@@ -21,7 +31,7 @@ package enum ResponseSerializer {
   /// included (RFC 9110, section 9.3.2).
   package static func appendHead(
     of response: borrowing Response, date: HTTPDate, persistence: Persistence,
-    to bytes: inout [UInt8]
+    framing: ResponseFraming = .length, to bytes: inout [UInt8]
   ) {
     appendStatusLine(response.status, to: &bytes)
     bytes.append(contentsOf: "Date: ".utf8)
@@ -32,7 +42,9 @@ package enum ResponseSerializer {
       bytes.append(contentsOf: contentType.value.utf8)
       bytes.append(contentsOf: "\r\n".utf8)
     }
-    if mayHaveBody(response.status) {
+    if framing == .chunked {
+      bytes.append(contentsOf: "Transfer-Encoding: chunked\r\n".utf8)
+    } else if framing == .length, mayHaveBody(response.status) {
       bytes.append(contentsOf: "Content-Length: ".utf8)
       bytes.appendDecimal(response.body.count)
       bytes.append(contentsOf: "\r\n".utf8)
@@ -44,6 +56,14 @@ package enum ResponseSerializer {
     }
     bytes += response.fields.bytes
     bytes.append(contentsOf: "\r\n".utf8)
+  }
+
+  /// Appends what stands before a part of a chunked body: the end of the one before, and this one's length; a part of
+  /// no bytes ends the body (RFC 9112, section 7.1).
+  package static func appendChunkHead(length: Int, isFirst: Bool, to bytes: inout [UInt8]) {
+    if !isFirst { bytes.append(contentsOf: "\r\n".utf8) }
+    bytes.append(contentsOf: String(length, radix: 16).utf8)
+    bytes.append(contentsOf: length == 0 ? "\r\n\r\n".utf8 : "\r\n".utf8)
   }
 
   /// Whether the body is sent, in answer to a request that is or is not a HEAD (RFC 9112, section 6.3).

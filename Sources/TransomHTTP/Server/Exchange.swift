@@ -20,14 +20,20 @@ package final class Exchange {
   package var outcome: String?
 
   private let peer: () -> String?
+  /// The answer of the current request, if it is sent while it is made.
+  private(set) var stream: ResponseStream?
+  /// The one that it belongs to, which outlives it.
+  private unowned let connection: HTTPConnection
+
   private var disconnectHandler: (@Sendable () -> Void)?
   private var body: [UInt8] = []
   private var fields: [UInt8] = []
 
   /// `peer` tells the address at the other end of the connection.
-  init(loop: EventLoop, peer: @escaping () -> String? = { nil }) {
-    self.loop = loop
+  init(of connection: HTTPConnection, peer: @escaping () -> String? = { nil }) {
+    self.connection = connection
     self.peer = peer
+    loop = connection.loop
     receivedAt = loop.now
   }
 
@@ -53,6 +59,14 @@ package final class Exchange {
     return response
   }
 
+  /// An answer whose end is not known when it begins. Until it has begun, another one can be returned in its place; when
+  /// it has, the response that the handler returns is only noted in the access log.
+  package func makeStream() -> ResponseStream {
+    let stream = ResponseStream(on: connection)
+    self.stream = stream
+    return stream
+  }
+
   // MARK: For the connection
 
   func begin(at now: MonotonicInstant) {
@@ -60,7 +74,10 @@ package final class Exchange {
     outcome = nil
   }
 
-  func end() { disconnectHandler = nil }
+  func end() {
+    disconnectHandler = nil
+    stream = nil
+  }
 
   func disconnected() {
     isDisconnected = true

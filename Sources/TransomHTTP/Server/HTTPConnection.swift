@@ -4,7 +4,7 @@ internal import TransomEventLoop
 /// One client's socket: performs what `HTTPConnectionStateMachine` decides, on one event loop.
 ///
 /// A request costs one read and one write. Everything, the handler included, runs on the loop's thread.
-actor HTTPConnection {
+actor HTTPConnection: EventLoopActor {
   /// Bodies of at most this many bytes are copied behind their head: cheaper than a second buffer.
   private static let joinedBody = 4 * 1024
   /// Requests answered before other connections of the loop get their turn, if none has to wait.
@@ -89,7 +89,7 @@ actor HTTPConnection {
     guard let descriptor = Swift.exchange(&descriptor, with: nil),
       let socket = try? Socket(adopting: descriptor, on: loop)
     else { return nil }
-    let exchange = Exchange(loop: loop) { [weak socket] in socket?.peerHost }
+    let exchange = Exchange(of: self) { [weak socket] in socket?.peerHost }
     self.socket = socket
     self.exchange = exchange
     socket.onHangUp { [weak self] in
@@ -150,7 +150,12 @@ actor HTTPConnection {
       case .respond(let request):
         exchange.begin(at: loop.now)
         var response = await handler.respond(to: request, in: exchange)
+        let stream = exchange.stream
         exchange.end()
+        if let stream, stream.onLoop({ $0.hasBegun }) {
+          guard end(stream, of: request, response, exchange, socket) else { return .closed }
+          continue
+        }
         if let compressedFrom, response.negotiateEncoding(for: request, from: compressedFrom) {
           await response.encode(on: loop)
         }
@@ -297,6 +302,43 @@ actor HTTPConnection {
       }
     }
     return false
+  }
+
+  /// What an answer begins with whose length is not known.
+  struct StreamBeginning: Sendable {
+    var socket: Socket
+    var head: [UInt8]
+    var framing: ResponseFraming
+    var timeouts: HTTPServer.Timeouts
+  }
+
+  /// Begins an answer whose length is not known. Nil: there is no socket any more.
+  func beginStream(_ response: Response) -> StreamBeginning? {
+    guard let socket else { return nil }
+    let (persistence, framing) = machine.streamBegan()
+    var head: [UInt8] = []
+    ResponseSerializer.appendHead(
+      of: response, date: dates.date(at: loop.now), persistence: persistence, framing: framing,
+      to: &head)
+    return StreamBeginning(socket: socket, head: head, framing: framing, timeouts: timeouts)
+  }
+
+  /// An answer was sent while it was made; false if the client has not got all of it.
+  private func end(
+    _ stream: ResponseStream, of request: Request, _ response: Response, _ exchange: Exchange,
+    _ socket: Socket
+  ) -> Bool {
+    let isComplete = stream.onLoop { $0.isComplete }
+    sent = stream.onLoop { $0.sent }
+    if let accessLog, accessLog.isDue {
+      let duration = .now - exchange.receivedAt
+      note(request, response, exchange.outcome, isComplete, duration, socket)
+    }
+    guard isComplete else { return false }
+    machine.responseEnded()
+    deadline = nil
+    answered += 1
+    return true
   }
 
   /// Tells the access log what became of a request.

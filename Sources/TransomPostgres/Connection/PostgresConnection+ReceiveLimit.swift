@@ -12,6 +12,14 @@ extension PostgresConnection {
     receivedTooMuch = false
   }
 
+  /// Cancels what runs, as if more had come than is allowed.
+  package func refuseMore() {
+    guard !receivedTooMuch else { return }
+    receivedTooMuch = true
+    receiveBudget = Self.onItsWay
+    cancelRunning()
+  }
+
   /// More than the buffers of both kernels hold: what can be on its way when a statement is cancelled.
   private static let onItsWay = 32 << 20
   /// libpq asks for that much at least when it reads.
@@ -32,8 +40,6 @@ extension PostgresConnection {
     }
     guard receiveBudget < 0 else { return }
     guard !receivedTooMuch else { throw fail(.resultTooLarge) }
-    receivedTooMuch = true
-    receiveBudget = Self.onItsWay
-    cancelRunning()
+    refuseMore()
   }
 }

@@ -5,7 +5,7 @@ extension PostgresConnection {
     statements.parameterTypes(of: sql)
   }
 
-  /// Adds a command to the pipeline that asks what `parameterTypes` of its result tells, and runs nothing.
+  /// Adds a command to the pipeline that asks what `parameterTypes` and the columns of its result tell, and runs nothing.
   package func enqueueDescription(of sql: StatementText) throws(ConnectionError) {
     try checkUsable()
     let name: StatementName
@@ -31,6 +31,15 @@ extension PostgresConnection {
   /// Keeps the types of a statement's parameters in mind, for as long as the statement stays prepared.
   package func note(parameterTypes: [OID], of sql: StatementText) {
     statements.note(parameterTypes: parameterTypes, of: sql)
+  }
+
+  /// The types of all columns of a statement's results; nil if this connection has not been told them, or does not
+  /// prepare statements. The server does not change them while the statement stays prepared: it fails instead.
+  package func columnTypes(of sql: StatementText) -> [OID]? { statements.columnTypes(of: sql) }
+
+  /// Keeps the types of all columns of a statement's results in mind, for as long as the statement stays prepared.
+  package func note(columnTypes: [OID], of sql: StatementText) {
+    statements.note(columnTypes: columnTypes, of: sql)
   }
 
   /// Keeps types of a statement's results in mind: whenever it is enqueued again, `takeResultTypes` tells them.

@@ -14,6 +14,7 @@ struct StatementCache {
     var isConfirmed: Bool
     var footprint: SessionFootprint
     var parameterTypes: [OID]?
+    var columnTypes: [OID]?
     var resultTypes: [OID] = []
   }
 
@@ -103,6 +104,13 @@ struct StatementCache {
 
   mutating func note(parameterTypes: [OID], of sql: StatementText) {
     entries[sql]?.parameterTypes = parameterTypes
+  }
+
+  /// The types of all columns of a statement's results; nil if they were not noted.
+  func columnTypes(of sql: StatementText) -> [OID]? { entries[sql]?.columnTypes }
+
+  mutating func note(columnTypes: [OID], of sql: StatementText) {
+    entries[sql]?.columnTypes = columnTypes
   }
 
   /// Notes types of a statement's results, to be reminded of them by `takeResultTypes` when it is used again.

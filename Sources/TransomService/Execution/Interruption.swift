@@ -14,6 +14,7 @@ package final class Interruption: Sendable {
   private struct State {
     var reason: Reason?
     var connection: PostgresConnection?
+    var handler: (@Sendable () -> Void)?
   }
 
   /// How long a server may take to answer a cancellation.
@@ -31,13 +32,25 @@ package final class Interruption: Sendable {
     state.withLock { $0.connection = connection }
   }
 
+  /// Calls `handler` when the transaction is to end early, on any thread.
+  package func onInterruption(_ handler: @escaping @Sendable () -> Void) {
+    let isLate = state.withLock { state in
+      state.handler = handler
+      return state.reason != nil
+    }
+    if isLate { handler() }
+  }
+
   /// Ends the transaction. The first reason counts.
   package func interrupt(_ reason: Reason) {
-    let connection = state.withLock { state in
-      guard state.reason == nil else { return PostgresConnection?.none }
+    let (connection, handler) = state.withLock { state in
+      guard state.reason == nil else {
+        return (PostgresConnection?.none, (@Sendable () -> Void)?.none)
+      }
       state.reason = reason
-      return state.connection
+      return (state.connection, state.handler)
     }
+    handler?()
     guard let connection else { return }
     connection.keepCancelling(for: Self.grace) { [self] in isAttached(connection) }
   }

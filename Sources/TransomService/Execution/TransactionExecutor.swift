@@ -4,7 +4,7 @@ package import TransomPostgres
 
 /// What bounds a transaction.
 package struct ExecutionLimits: Sendable {
-  /// The size of the results of a transaction, in bytes as PostgreSQL sends them.
+  /// The size of an answer's body, in bytes; of a streamed one, what must be in memory as a whole.
   package var response = 64 << 20
   /// The time for a request, waiting for a connection included; a request may ask for less.
   package var timeout: Duration = .seconds(30)
@@ -27,7 +27,7 @@ package actor TransactionExecutor: EventLoopActor {
 
   private let databases: [String: LoopPool]
   private let schemas: [String: SchemaInstallation]
-  private let limits: ExecutionLimits
+  let limits: ExecutionLimits
   /// What is known of the types of each database.
   private var types: [String: KnownTypes] = [:]
   private let outbox: Outbox?
@@ -56,12 +56,14 @@ package actor TransactionExecutor: EventLoopActor {
   /// `name` is the request's, if its commit is to be reported. `caller` is nil where everybody may do everything.
   package nonisolated func execute(
     _ request: Request, key: IdempotencyKey?, into buffer: consuming [UInt8],
-    interruption: Interruption, name: [UInt8]? = nil, as caller: Caller? = nil
+    interruption: Interruption, name: [UInt8]? = nil, as caller: Caller? = nil,
+    stream: AnswerStream? = nil
   ) async throws(ServiceError) -> TransactionAnswer {
     var transaction = try onLoop { $0.decode(request) }.get()
     if let caller { try caller.rights.constrain(&transaction) }
     if let name, transaction.database == outbox?.alias { transaction.reportCommit(as: name) }
-    return try await execute(transaction, key: key, into: buffer, interruption: interruption)
+    return try await execute(
+      transaction, key: key, into: buffer, interruption: interruption, stream: stream)
   }
 
   private func decode(_ request: Request) -> Result<TransactionRequest, ServiceError> {
@@ -76,16 +78,21 @@ package actor TransactionExecutor: EventLoopActor {
   }
 
   /// Executes a transaction and returns its 200 answer, written into `buffer`. On the loop only.
+  ///
+  /// With a stream, the answer is in lines, and is what has not been passed on of them: if the stream has begun, its end. An
+  /// error is the stream's last line then. There is no key to be kept with a stream.
   package nonisolated func execute(
     _ request: TransactionRequest, key: IdempotencyKey? = nil, into buffer: consuming [UInt8],
-    interruption: Interruption
+    interruption: Interruption, stream: AnswerStream? = nil
   ) async throws(ServiceError) -> TransactionAnswer {
     loop.preconditionOnLoop()
     guard let database = databases[request.database] else {
       throw .unknownDatabase(alias: request.database)
     }
+    let isBounded = limits.response < TransactionRun.smallLimit
     let plan = TransactionPlan(
-      request, key: key, lifetime: limits.idempotencyLifetime)
+      request, key: key, lifetime: limits.idempotencyLifetime,
+      endsApart: stream != nil || isBounded && request.mayStore)
     guard !plan.isIdempotent || schemas[request.database]?.isInstalled == true else {
       throw .idempotencyNotInstalled(database: request.database)
     }
@@ -98,19 +105,25 @@ package actor TransactionExecutor: EventLoopActor {
       plan: plan, key: key, rowFormat: request.rowFormat, alias: request.database,
       database: database, deadline: deadline, timeout: timeout,
       maxAttempts: min(request.maxAttempts ?? limits.attempts, limits.maximumAttempts),
-      interruption: interruption, buffer: buffer)
+      interruption: interruption, stream: stream, buffer: buffer)
     while true {
       if let body = try await attemptUnlessDown(&job) {
         return TransactionAnswer(
           body: body, outcome: job.plan.isDryRun ? .rolledBack : .committed, timing: job.timing,
           isReplay: job.isReplay)
       }
-      await pause(before: job.attempts + 1)
+      if job.shouldEndApart {
+        job.plan = TransactionPlan(request, endsApart: true)
+        job.ownAttempts += 1
+      } else {
+        await pause(before: job.attempts + 1)
+      }
     }
   }
 
-  private struct Job {
-    let plan: TransactionPlan
+  /// A request on its way.
+  struct Job {
+    var plan: TransactionPlan
     /// Matters if the plan is idempotent.
     let key: IdempotencyKey?
     let rowFormat: TransactionRequest.RowFormat
@@ -120,14 +133,21 @@ package actor TransactionExecutor: EventLoopActor {
     let timeout: Duration
     let maxAttempts: Int
     let interruption: Interruption
+    let stream: AnswerStream?
     /// Where the answer is written; empty while a writer has it, so that it has one owner.
     var buffer: [UInt8]
     var attempts = 0
     var timing = TransactionAnswer.Timing()
     /// Whether the results of the last attempt were larger than the limit.
     var receivedTooMuch = false
+    /// By which statement's, if it is known.
+    var overflowing: String?
+    /// How many attempts were our own affair, whatever number of them the client allowed.
+    var ownAttempts = 0
     /// Statements that PostgreSQL had prepared and that no longer fit the catalogue are replaced once.
     var hasRenewedStatements = false
+    /// Whether a part of the answer is on its way to the client already.
+    var hasBegunStream = false
     /// Whether an attempt with an Idempotency-Key may be stored: the next one finds out.
     var isInDoubt = false
     /// Whether the answer was kept from an earlier request.
@@ -135,9 +155,14 @@ package actor TransactionExecutor: EventLoopActor {
 
     mutating func takeBuffer() -> [UInt8] { exchange(&buffer, with: []) }
 
-    /// Renewing is our own affair: it happens whatever number of attempts the client allowed.
     var mayReplay: Bool {
-      attempts - (hasRenewedStatements ? 1 : 0) < maxAttempts && interruption.reason == nil
+      attempts - ownAttempts < maxAttempts && interruption.reason == nil && !hasBegunStream
+    }
+
+    /// Whether so much came of the last attempt that it was cancelled, to be run again with an end that waits until all of
+    /// it was counted.
+    var shouldEndApart: Bool {
+      receivedTooMuch && plan.mayStore && !plan.endsApart && interruption.reason == nil
     }
   }
 
@@ -173,6 +198,7 @@ package actor TransactionExecutor: EventLoopActor {
     end(&job, run, ending)
     if hasStaleStatement(ending, job) {
       job.hasRenewedStatements = true
+      job.ownAttempts += 1
       await connection.forgetStatements()
       // On the same connection: the next one's statements may be out of date, too.
       job.buffer = writer.discard()
@@ -194,7 +220,14 @@ package actor TransactionExecutor: EventLoopActor {
         throw incomplete(ending, job)
       }
       if job.plan.emits, ending.isCommitted { outbox?.committed() }
-      return writer.finish()
+      guard writer.finishedByteCount <= limits.response else {
+        _ = writer.discard()
+        throw tooLarge(at: nil, job, isCommitted: ending.isCommitted && job.plan.mayStore)
+      }
+      return run.finishStreaming(&writer) ?? writer.finish()
+    case .finished where job.shouldEndApart, .lost where job.shouldEndApart:
+      job.buffer = writer.discard()
+      return nil
     case .finished(let outcome) where shouldReplay(outcome, job):
       job.buffer = writer.discard()
       return nil
@@ -226,7 +259,12 @@ package actor TransactionExecutor: EventLoopActor {
       plan: job.plan, number: job.attempts,
       types: onLoop { $0.types[job.alias] } ?? .none, rowFormat: job.rowFormat,
       responseLimit: limits.response, interruption: job.interruption,
-      replaysConflicts: job.mayReplay, renewsStatements: !job.hasRenewedStatements)
+      replaysConflicts: job.mayReplay, renewsStatements: !job.hasRenewedStatements,
+      streamed: job.stream.map {
+        StreamedAnswer(
+          to: $0, of: job.plan, rows: job.rowFormat == .objects ? .objects : .arrays,
+          limit: limits.response, queued: job.timing.queue)
+      })
   }
 
   private nonisolated func end(
@@ -234,6 +272,8 @@ package actor TransactionExecutor: EventLoopActor {
   ) {
     job.interruption.attach(nil)
     job.receivedTooMuch = run.receivedTooMuch
+    job.overflowing = run.overflowing.flatMap { job.plan.pointer(of: .statement($0)) }
+    job.hasBegunStream = run.hasBegunStream
     // Who has the key knows that no other attempt has stored anything.
     if run.hasClaimed { job.isInDoubt = false }
     job.timing.encode += run.encoding
@@ -284,7 +324,7 @@ package actor TransactionExecutor: EventLoopActor {
     }
   }
 
-  private nonisolated func timedOut(_ job: Job) -> ServiceError {
+  nonisolated func timedOut(_ job: Job) -> ServiceError {
     .timedOut(pointer: nil, milliseconds: job.timeout.milliseconds, started: job.attempts > 0)
   }
 
@@ -302,7 +342,7 @@ package actor TransactionExecutor: EventLoopActor {
   private nonisolated func hasStaleStatement(_ ending: TransactionRun.Ending, _ job: Job) -> Bool {
     guard case .finished(.rolledBack(let failure)) = ending else { return false }
     return failure.error?.isStaleStatement == true && !job.hasRenewedStatements
-      && job.interruption.reason == nil
+      && job.interruption.reason == nil && !job.hasBegunStream
   }
 
   /// Lets the other transaction of a conflict go first: some milliseconds, more each time, with jitter.
@@ -313,87 +353,9 @@ package actor TransactionExecutor: EventLoopActor {
       _ = loop.schedule(at: loop.now + delay) { continuation.resume() }
     }
   }
-
-  // MARK: Errors
-
-  private nonisolated func error(
-    for ending: TransactionRun.Ending, _ job: Job
-  ) -> ServiceError {
-    switch ending {
-    case .finished(.committed), .finished(.dryRunRolledBack), .finished(.rolledBackSilently):
-      return .internalError(
-        detail: "PostgreSQL answered COMMIT with ROLLBACK although no statement had failed",
-        outcome: .rolledBack)
-    case .finished(.commitRefused(let error)):
-      return cancelled(error, at: nil, job)
-        ?? .commitFailed(error)
-    case .finished(.rolledBack(let failure)):
-      return failed(failure, job)
-    case .lost(let error, let failure):
-      if let failure { return failed(failure, job) }
-      if job.receivedTooMuch { return .resultTooLarge(pointer: nil, limit: limits.response) }
-      if job.interruption.reason != nil { return timedOut(job) }
-      return .connectionLost(pointer: nil, detail: error.description)
-    case .inDoubt(let id):
-      return .commitInDoubt(transactionID: id.map(String.init), hasKey: false)
-    case .notBegun:
-      return timedOut(job)
-    }
-  }
-
-  /// The transaction has ended as it should have, but not all of its results could be written.
-  private nonisolated func incomplete(
-    _ ending: TransactionRun.Ending, _ job: Job
-  ) -> ServiceError {
-    if case .finished(.committed) = ending { return .committedWithoutResults }
-    if job.interruption.reason != nil { return timedOut(job) }
-    return .connectionLost(pointer: nil, detail: "it was lost before the types were looked up")
-  }
-
-  private nonisolated func failed(
-    _ failure: PlanStateMachine.Failure, _ job: Job
-  ) -> ServiceError {
-    let pointer = job.plan.pointer(of: failure)
-    if let error = failure.error, let cause = cancelled(error, at: pointer, job) { return cause }
-    if failure.cause == .interruption {
-      return job.receivedTooMuch
-        ? .resultTooLarge(pointer: pointer, limit: limits.response)
-        : .timedOut(pointer: pointer, milliseconds: job.timeout.milliseconds, started: true)
-    }
-    return ServiceError(failure, at: pointer)
-  }
-
-  /// Why a command was cancelled; nil if it was not, or not by us.
-  private nonisolated func cancelled(
-    _ error: ServerError, at pointer: String?, _ job: Job
-  ) -> ServiceError? {
-    guard error.sqlState == .queryCanceled else { return nil }
-    if job.receivedTooMuch { return .resultTooLarge(pointer: pointer, limit: limits.response) }
-    guard job.interruption.reason != nil else { return nil }
-    return .timedOut(pointer: pointer, milliseconds: job.timeout.milliseconds, started: true)
-  }
 }
 
 extension PlanStateMachine.Failure {
   /// Whether the Idempotency-Key has been used.
   fileprivate var isUsedKey: Bool { step == .claim && error?.sqlState == .uniqueViolation }
-}
-
-extension ServerError {
-  /// A conflict with another transaction, which is not there when everything is run again.
-  var isConflict: Bool { sqlState == .serializationFailure || sqlState == .deadlockDetected }
-
-  /// A prepared statement does not fit the catalogue any more, or a client's own SQL took it or its name away.
-  var isStaleStatement: Bool {
-    (sqlState == .featureNotSupported && routine == "RevalidateCachedQuery")
-      || sqlState == .invalidSQLStatementName || sqlState == .duplicatePreparedStatement
-      || isOfVanishedType
-  }
-
-  /// A statement was prepared with a type that has been dropped since: the server does not notice that before it runs
-  /// the statement, and fails.
-  private var isOfVanishedType: Bool {
-    (sqlState == "XX000" && message.hasPrefix("cache lookup failed for type"))
-      || (sqlState == "42704" && routine == "lookup_type_cache")
-  }
 }

@@ -9,6 +9,7 @@ extension TransactionRun {
     if let question = nextQuestion() {
       return answered(question, result, &writer, on: connection)
     }
+    if streamed != nil { return succeededStreaming(result, &writer, on: connection) }
     unanswered -= 1
     let effect = machine.succeeded(tagIsCommit: result.isCommit, rowCount: result.affectedRows)
     if effect == .identified { return identify(result) }
@@ -22,6 +23,9 @@ extension TransactionRun {
     if pending.isEmpty, effect.statement == nil || types.isEmpty {
       writer.trustsJSON = trustsJSON
       writer.write(effect, result, of: plan, questions.types.table)
+      if writer.byteCount > responseLimit {
+        noteSize(of: writer, by: effect.statement, on: connection)
+      }
     } else if effect != .none {
       pending.append(effect, result, types, trustsJSON: trustsJSON)
     }
@@ -64,19 +68,24 @@ extension TransactionRun {
       let types = result.parameterTypes
       connection.note(parameterTypes: types, of: plan.statements[statement].sql)
       parameters.described(statement, types)
+      streamed?.described(statement, result, on: connection)
     case .lookUp(let types):
       questions.learn(from: result)
       parameters.lookedUp(types)
-      if pending.types.isSubset(of: types) { writePending(&writer) }
+      streamed?.lookedUp(types)
+      if pending.types.isSubset(of: types) { writePending(&writer, on: connection) }
     case .check(let types):
       if questions.types.hold(for: types, by: result), pending.types.isSubset(of: types) {
-        writePending(&writer)
+        writePending(&writer, on: connection)
       }
     }
   }
 
-  private mutating func writePending(_ writer: inout ResultWriter) {
+  private mutating func writePending(
+    _ writer: inout ResultWriter, on connection: isolated PostgresConnection
+  ) {
     pending.write(to: &writer, of: plan, questions.types.table)
+    noteSize(of: writer, by: nil, on: connection)
   }
 
   /// Looks up what is not known of types, on its own; false if there is nothing to look up.

@@ -9,7 +9,7 @@ extension TransactionRun {
     on connection: isolated PostgresConnection
   ) throws(ConnectionError) -> Bool {
     var open: [CatalogueQuestions.Question] = []
-    if plan.hasReferences || !plan.arrays.isEmpty {
+    if plan.hasReferences || !plan.arrays.isEmpty || streamed != nil {
       do throws(Unsendable) {
         open = try prepare(pipeline, writer, on: connection)
       } catch {
@@ -59,9 +59,10 @@ extension TransactionRun {
         } else if case .emit = step, index - steps.lowerBound < hooks.ranges.count {
           try connection.enqueue(text, hooks.list, hooks.ranges[index - steps.lowerBound])
         } else if !parameters.isEmpty, let (own, range) = ownParameters(of: step) {
-          try connection.enqueue(text, own, range)
+          try connection.enqueue(text, own, range, byRow: comesByRow(step))
         } else {
-          try connection.enqueue(text, plan.parameters, plan.parameters(of: step))
+          try connection.enqueue(
+            text, plan.parameters, plan.parameters(of: step), byRow: comesByRow(step))
         }
       }
       // What was done is to be known here before it is committed.
@@ -106,6 +107,10 @@ extension TransactionRun {
     var open: [CatalogueQuestions.Question] = []
     for index in pipeline.steps {
       guard case .statement(let number) = plan.steps[index] else { continue }
+      if let question = streamed?.question(before: number, on: connection) {
+        machine.postpone(from: index)
+        return [question]
+      }
       let found = index == pipeline.steps.lowerBound ? values : nil
       if let found, found.arrays.isEmpty {
         parameters.resolved(found, of: number)

@@ -29,11 +29,14 @@ struct TransactionRun: ~Copyable {
   private enum Progress {
     case ended(Ending)
     case waiting(for: PostgresConnection.Awaited)
+    /// What there is of the answer is to be passed on first.
+    case full
   }
 
   let plan: TransactionPlan
-  private let rowFormat: TransactionRequest.RowFormat
-  private let responseLimit: Int
+  let rowFormat: TransactionRequest.RowFormat
+  /// The size of the answer, in bytes.
+  let responseLimit: Int
   let interruption: Interruption
   private let number: Int
   /// Which errors will be answered by running everything again.
@@ -53,17 +56,24 @@ struct TransactionRun: ~Copyable {
   /// Those of the hooks that the pipeline begins with.
   var hooks = ResolvedParameters()
   var pending = PendingResults()
+  /// The answer, if it is passed on while the transaction runs.
+  var streamed: StreamedAnswer?
+  /// Whether a sync was reached and not been dealt with.
+  private var isSynced = false
   /// How the transaction ended, while its results are still pending.
   var outcome: PlanStateMachine.Outcome?
   /// Whether more came than the limit allows: then what ran was cancelled.
   private(set) var receivedTooMuch = false
+  /// The statement by whose result the answer became larger than is allowed.
+  var overflowing: Int?
   /// The time that reading the answers and writing them as JSON took.
   private(set) var encoding = Duration.zero
 
   /// Attempt `number` of a plan, from 1.
   init(
     plan: TransactionPlan, number: Int, types: KnownTypes, rowFormat: TransactionRequest.RowFormat,
-    responseLimit: Int, interruption: Interruption, replaysConflicts: Bool, renewsStatements: Bool
+    responseLimit: Int, interruption: Interruption, replaysConflicts: Bool, renewsStatements: Bool,
+    streamed: StreamedAnswer? = nil
   ) {
     self.plan = plan
     self.number = number
@@ -75,10 +85,14 @@ struct TransactionRun: ~Copyable {
     machine = PlanStateMachine(plan)
     questions = CatalogueQuestions(types)
     parameters = StatementParameters(plan)
+    self.streamed = streamed
   }
 
   /// What is known of the types by now; nil if nothing was learned.
   var learnedTypes: KnownTypes? { questions.hasLearned ? questions.types : nil }
+
+  /// Whether a part of the answer is on its way to the client already.
+  var hasBegunStream: Bool { streamed?.hasBegun ?? false }
 
   /// Whether results could not be written, as what their types are could not be found out.
   var isIncomplete: Bool { !pending.isEmpty }
@@ -96,7 +110,9 @@ struct TransactionRun: ~Copyable {
         dryRun: plan.isDryRun, attempts: number,
         rows: rowFormat == .objects ? .objects : .arrays, into: buffer)
     }
-    guard connection.loop.isCurrent else { return await attemptElsewhere(&writer, on: connection) }
+    guard connection.loop.isCurrent, streamed == nil else {
+      return await attemptOnLoop(&writer, on: connection)
+    }
     var progress = connection.onLoop { begin(&writer, on: $0) }
     while case .waiting(let awaited) = progress {
       let wake = await connection.wait(for: awaited, isShielded: true)
@@ -105,15 +121,21 @@ struct TransactionRun: ~Copyable {
     return Self.ending(of: progress)
   }
 
-  private mutating func attemptElsewhere(
+  /// The same on another loop, or with a client who may have to be waited for.
+  private mutating func attemptOnLoop(
     _ writer: inout ResultWriter, on connection: isolated PostgresConnection
   ) async -> Ending {
     var progress = begin(&writer, on: connection)
-    while case .waiting(let awaited) = progress {
-      let wake = await connection.waitOnLoop(for: awaited)
-      progress = resume(after: wake, &writer, on: connection)
+    while true {
+      await passLinesOn(on: connection)
+      switch progress {
+      case .ended(let ending): return ending
+      case .full: progress = resume(after: nil, &writer, on: connection)
+      case .waiting(let awaited):
+        let wake = await connection.waitOnLoop(for: awaited)
+        progress = resume(after: wake, &writer, on: connection)
+      }
     }
-    return Self.ending(of: progress)
   }
 
   private static func ending(of progress: Progress) -> Ending {
@@ -128,7 +150,7 @@ struct TransactionRun: ~Copyable {
     guard interruption.reason == nil else { return .ended(.notBegun) }
     defer { receivedTooMuch = connection.receivedTooMuch }
     do throws(ConnectionError) {
-      connection.limitReceiving(to: responseLimit)
+      connection.limitReceiving(to: receiveBudget)
       isDeallocating = try connection.enqueueDeallocations()
       if !(try send(machine.first, writer, on: connection)) {
         if let outcome = try proceed(&writer, on: connection) { return .ended(.finished(outcome)) }
@@ -140,13 +162,13 @@ struct TransactionRun: ~Copyable {
   }
 
   private mutating func resume(
-    after wake: Wake, _ writer: inout ResultWriter, on connection: isolated PostgresConnection
+    after wake: Wake?, _ writer: inout ResultWriter, on connection: isolated PostgresConnection
   ) -> Progress {
     defer { receivedTooMuch = connection.receivedTooMuch }
     let began = MonotonicInstant.now
     defer { encoding += MonotonicInstant.now - began }
     do throws(ConnectionError) {
-      try connection.woke(wake)
+      if let wake { try connection.woke(wake) }
       return try advance(&writer, on: connection)
     } catch {
       return .ended(ending(after: error))
@@ -157,6 +179,10 @@ struct TransactionRun: ~Copyable {
   private mutating func advance(
     _ writer: inout ResultWriter, on connection: isolated PostgresConnection
   ) throws(ConnectionError) -> Progress {
+    if isSynced, let outcome = try proceed(&writer, on: connection) {
+      return .ended(.finished(outcome))
+    }
+    isSynced = false
     while let event = try connection.poll() {
       switch consume event {
       case .synced where isDeallocating: isDeallocating = false
@@ -167,8 +193,13 @@ struct TransactionRun: ~Copyable {
       case .failed(let error): failed(error)
       case .skipped: skipped()
       case .synced:
+        guard !holdsLines else {
+          isSynced = true
+          return .full
+        }
         if let outcome = try proceed(&writer, on: connection) { return .ended(.finished(outcome)) }
       }
+      if isFull { return .full }
     }
     return .waiting(for: connection.awaited)
   }
@@ -179,6 +210,7 @@ struct TransactionRun: ~Copyable {
   ) throws(ConnectionError) -> PlanStateMachine.Outcome? {
     while true {
       if let outcome { return outcome }
+      if machine.isHalfway { noteSize(of: writer, by: nil, on: connection) }
       let mayProceed = interruption.reason == nil && !connection.receivedTooMuch
       if machine.isHalfway, mayProceed, try lookUp(on: connection) { return nil }
       let next = machine.synced(
@@ -194,11 +226,13 @@ struct TransactionRun: ~Copyable {
       case .rollback: pipeline = .rollback
       case .proceed(let sending): pipeline = sending
       case .recover(let sending, let failure, let depth):
+        let problem = self.problem(failure)
         if pending.isEmpty {
-          writer.failGroup(depth: depth, problem: problem(failure))
+          writer.failGroup(depth: depth, problem: problem)
         } else {
-          pending.appendFailure(ofGroupAt: depth, problem(failure))
+          pending.appendFailure(ofGroupAt: depth, problem)
         }
+        streamed?.failGroup(depth: depth, problem: problem)
         pipeline = sending
       }
       if try send(pipeline, writer, on: connection) { return nil }
@@ -222,9 +256,10 @@ struct TransactionRun: ~Copyable {
     after failure: PlanStateMachine.Failure?, _ connection: isolated PostgresConnection
   ) -> Bool {
     guard let failure else { return true }
-    return interruption.reason == nil && !connection.receivedTooMuch
-      && !(replaysConflicts && failure.error?.isConflict == true)
-      && !(renewsStatements && failure.error?.isStaleStatement == true)
+    guard interruption.reason == nil && !connection.receivedTooMuch else { return false }
+    return hasBegunStream
+      || !(replaysConflicts && failure.error?.isConflict == true)
+        && !(renewsStatements && failure.error?.isStaleStatement == true)
   }
 
   private func problem(_ failure: PlanStateMachine.Failure) -> Problem {

@@ -159,6 +159,14 @@ package struct PlanStateMachine: Sendable {
     return failure.step == .end ? .unknown : .notStored
   }
 
+  /// The statement that is answered next, if it is one.
+  package var answering: Int? {
+    switch step(at: answered) {
+    case .statement(let index), .rerun(let index, _): index
+    default: nil
+    }
+  }
+
   // MARK: Answers
 
   /// A command succeeded. Its tag matters for COMMIT only, and the number of rows that it counts for statements.

@@ -14,13 +14,16 @@ struct TransactionOutline {
   private var hasReferences = false
   /// Whether a statement does more than read.
   private var mayStore = false
+  /// Whether the transaction may leave something behind that is not a function's of the client's own.
+  private(set) var storesSomething = false
   /// Whether a statement may have made types, or changed some.
   private var definesTypes = false
   /// Whether a statement since the last cut may have had a result.
   private var awaitsResults = false
 
   init(
-    _ request: TransactionRequest, isImplicit: Bool, _ key: IdempotencyKey?, _ lifetime: Duration
+    _ request: TransactionRequest, isImplicit: Bool, _ key: IdempotencyKey?, _ lifetime: Duration,
+    endsApart: Bool
   ) {
     parameters = request.parameters
     arrays = request.arrays[...]
@@ -45,12 +48,13 @@ struct TransactionOutline {
     if definesTypes, awaitsResults { cut() }
     append(request.hooks, in: nil)
     if request.report != nil { steps.append(.report) }
+    if endsApart { cut() }
+    storesSomething =
+      (mayStore || !hooks.isEmpty || request.report != nil) && !request.readOnly && !request.dryRun
     if key != nil {
       cut()
       steps.append(.keep)
-    } else if mayStore || !hooks.isEmpty || request.report != nil, !request.readOnly,
-      !request.dryRun
-    {
+    } else if storesSomething {
       // With a key, what became of the transaction is found out by the key.
       steps.append(.identify)
     }
@@ -111,7 +115,8 @@ extension TransactionOutline {
         place: place, id: statement.id, sql: statement.sql.statement,
         parameters: statement.parameters,
         runs: statement.runs, references: statement.references,
-        expectation: statement.expectation, hasArrays: takeArrays(of: statement)))
+        expectation: statement.expectation, hasArrays: takeArrays(of: statement),
+        definesTypes: statement.sql.kind == .defines))
   }
 
   private mutating func takeArrays(of statement: TransactionRequest.Statement) -> Bool {

@@ -62,6 +62,8 @@ package final class TransactionPlan: Sendable {
     package var expectation: TransactionRequest.Expectation?
     /// Whether any of the parameters is a JSON array.
     package var hasArrays: Bool
+    /// Whether there may be other types behind it.
+    package var definesTypes: Bool
 
     /// The parameters of the run of this number.
     package func parameters(ofRun run: Int) -> Range<Int> {
@@ -106,6 +108,11 @@ package final class TransactionPlan: Sendable {
   /// and commits it at the sync (PostgreSQL manual, 55.2.3 "Extended Query"). That saves two commands of every
   /// transaction that only reads and changes rows.
   package let isImplicit: Bool
+  /// Whether the transaction ends only when everything before has been answered: nothing
+  /// is stored then before it is known how large the answer is.
+  package let endsApart: Bool
+  /// Whether a statement does more than read, or an event is emitted, and it stays.
+  package let mayStore: Bool
   private let beginSQL: String
   private let settingNames: [String]
   private let reportParameters: Range<Int>
@@ -117,23 +124,28 @@ package final class TransactionPlan: Sendable {
   ///   - request: what is to be done.
   ///   - key: under which the answer is kept, if the transaction may store anything.
   ///   - lifetime: for how long.
+  ///   - endsApart: whether the transaction ends only when everything before has been answered, and the answer been looked at.
   package init(
-    _ request: TransactionRequest, key: IdempotencyKey? = nil, lifetime: Duration = .zero
+    _ request: TransactionRequest, key: IdempotencyKey? = nil, lifetime: Duration = .zero,
+    endsApart: Bool = false
   ) {
     let key = request.readOnly || request.dryRun ? nil : key
     isIdempotent = key != nil
     neon = request.neon
+    self.endsApart = endsApart || key != nil
     isDryRun = request.dryRun
     isReadOnly = request.readOnly
     keepsSnapshot = request.isolation == .repeatableRead || request.isolation == .serializable
-    isImplicit = key == nil && request.mayRunImplicitly
+    isImplicit = key == nil && !endsApart && request.mayRunImplicitly
     beginSQL = isImplicit ? "" : Self.beginSQL(request)
     settingNames = request.settings.map(\.name)
     reportParameters = request.report?.parameters ?? 0..<0
     ownParameters = request.parameters.count + (key == nil ? 0 : Self.claimParameters)
     arrays = request.arrays
-    let outline = TransactionOutline(request, isImplicit: isImplicit, key, lifetime)
+    let outline = TransactionOutline(
+      request, isImplicit: isImplicit, key, lifetime, endsApart: endsApart)
     steps = outline.steps
+    mayStore = outline.storesSomething
     statements = outline.statements
     groups = outline.groups
     hooks = outline.hooks
@@ -161,6 +173,7 @@ package final class TransactionPlan: Sendable {
   private func needsResult(_ index: Int) -> Bool {
     switch steps[index] {
     case .keep: true
+    case .identify, .end: endsApart
     case .statement(let number): !statements[number].references.isEmpty
     case .emit(let number): hooks[number].template != nil
     default: false

@@ -71,8 +71,11 @@ package struct ResultWriter {
   /// Makes a writer. Keep it: its buffers serve every request of a loop.
   package init() {}
 
-  /// The size of the body so far, to be held against the response limit.
+  /// The size of the body so far, in bytes.
   package var byteCount: Int { json.bytes.count - base }
+
+  /// The size of the body if it ended now, in bytes.
+  package var finishedByteCount: Int { byteCount + end.count }
 
   /// Whether json and jsonb are taken as the server checked them; if not, each is checked.
   package var trustsJSON: Bool {
@@ -138,10 +141,7 @@ package struct ResultWriter {
   private var end: [UInt8] {
     guard !isBare else { return [] }
     guard !events.bytes.isEmpty else { return Self.plainEnd }
-    var end = Array(#"],"events":["#.utf8)
-    // What is rolled back emits nothing.
-    if !isDryRun { end += events.bytes.dropFirst() }
-    return end + Self.plainEnd
+    return Array(#"],"events":["#.utf8) + emittedEvents + Self.plainEnd
   }
 
   private static let plainEnd = Array("]}".utf8)
@@ -256,6 +256,17 @@ extension ResultWriter {
     let last = frames.count - 1
     kept[number] = lastItem..<frames[last].sound
   }
+
+  /// Keeps a result for those who refer to it that goes to the client elsewhere.
+  package mutating func keep(_ result: [UInt8], as number: Int) {
+    beginItem()
+    json.bytes += result
+    endItem()
+    keepLastResult(as: number)
+  }
+
+  /// The events that were emitted, as the elements of a list: what is rolled back emits nothing.
+  package var emittedEvents: [UInt8] { isDryRun ? [] : Array(events.bytes.dropFirst()) }
 
   /// A result that was kept, as it stands in the answer; nil if there is none, or its group was rolled back.
   package func keptResult(_ number: Int) -> [UInt8]? {

@@ -37,6 +37,8 @@ extension ServiceError {
     case .idempotencyNotInstalled:
       (422, "idempotency-not-installed", "The database cannot keep idempotency keys")
     case .invalidIdempotencyKey: (400, "invalid-idempotency-key", "The Idempotency-Key is invalid")
+    case .streamWithIdempotencyKey:
+      (422, "stream-with-idempotency-key", "A stream cannot be kept under an Idempotency-Key")
     case .idempotencyKeyReused:
       (422, "idempotency-key-reused", "The Idempotency-Key belongs to another request")
     case .poolTimedOut: (503, "pool-timeout", "No connection became free in time")
@@ -79,11 +81,13 @@ extension ServiceError {
     case .notFound, .misdirected, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .forbidden, .tooManyRequests,
       .invalidRequest, .unknownDatabase, .idempotencyNotInstalled, .invalidIdempotencyKey,
-      .idempotencyKeyReused, .poolTimedOut, .databaseUnavailable, .draining:
+      .streamWithIdempotencyKey, .idempotencyKeyReused, .poolTimedOut, .databaseUnavailable,
+      .draining:
       .notStarted
     case .statementFailed, .wroteWithoutRight, .expectationFailed, .unresolvedReference,
-      .invalidParameter, .resultTooLarge, .connectionLost, .commitFailed:
+      .invalidParameter, .connectionLost, .commitFailed:
       .rolledBack
+    case .resultTooLarge(_, _, let isCommitted): isCommitted ? .committed : .rolledBack
     case .timedOut(_, _, let started): started ? .rolledBack : .notStarted
     case .commitInDoubt: .unknown
     case .committedWithoutResults: .committed
@@ -102,7 +106,8 @@ extension ServiceError {
     case .notFound, .misdirected, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .forbidden,
       .invalidRequest, .unknownDatabase, .idempotencyNotInstalled, .invalidIdempotencyKey,
-      .idempotencyKeyReused, .wroteWithoutRight, .expectationFailed, .unresolvedReference,
+      .streamWithIdempotencyKey, .idempotencyKeyReused, .wroteWithoutRight, .expectationFailed,
+      .unresolvedReference,
       .invalidParameter, .resultTooLarge,
       .committedWithoutResults, .internalError:
       false
@@ -124,7 +129,8 @@ extension ServiceError {
     case .notFound, .misdirected, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .forbidden,
       .invalidRequest, .unknownDatabase, .idempotencyNotInstalled, .invalidIdempotencyKey,
-      .idempotencyKeyReused, .wroteWithoutRight, .expectationFailed, .unresolvedReference,
+      .streamWithIdempotencyKey, .idempotencyKeyReused, .wroteWithoutRight, .expectationFailed,
+      .unresolvedReference,
       .invalidParameter, .resultTooLarge,
       .timedOut, .committedWithoutResults, .internalError:
       nil
@@ -156,6 +162,8 @@ extension ServiceError {
       "An Idempotency-Key needs the schema transom in \"\(database)\": run \"transom migrate\"."
     case .invalidIdempotencyKey:
       "An Idempotency-Key is one line of 1 to \(IdempotencyKey.maximumLength) printable ASCII characters."
+    case .streamWithIdempotencyKey:
+      "An Idempotency-Key keeps the answer as a whole, and a stream is none: leave out the key, or application/x-ndjson in Accept."
     case .idempotencyKeyReused:
       "A request with the same Idempotency-Key and another body has been committed; nothing was run."
     case .unknownDatabase(let alias): "No database \"\(alias)\" is configured."
@@ -164,7 +172,9 @@ extension ServiceError {
     case .wroteWithoutRight:
       "The key is read-only, but the transaction had written; it was rolled back."
     case .draining: "The service is shutting down and takes no new transactions."
-    case .resultTooLarge(_, let limit): "The response may have \(limit) bytes."
+    case .resultTooLarge(_, let limit, let isCommitted):
+      "The response may have \(limit) bytes."
+        + (isCommitted ? " That was known when the transaction had been committed." : "")
     case .timedOut(_, let milliseconds, true):
       "The transaction was not done after \(milliseconds) ms; it was cancelled and rolled back."
     case .timedOut(_, let milliseconds, false):
@@ -180,7 +190,7 @@ extension ServiceError {
   private var pointer: String? {
     switch self {
     case .invalidRequest(_, _, let pointer, _), .statementFailed(let pointer, _),
-      .resultTooLarge(let pointer, _), .timedOut(let pointer, _, _),
+      .resultTooLarge(let pointer, _, _), .timedOut(let pointer, _, _),
       .connectionLost(let pointer, _), .forbidden(let pointer, _):
       pointer
     case .expectationFailed(let pointer, _), .unresolvedReference(let pointer, _),
@@ -189,9 +199,9 @@ extension ServiceError {
     case .unknownDatabase: "/database"
     case .notFound, .misdirected, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .tooManyRequests,
-      .idempotencyNotInstalled, .invalidIdempotencyKey, .idempotencyKeyReused,
-      .poolTimedOut, .databaseUnavailable, .draining, .wroteWithoutRight, .commitFailed,
-      .commitInDoubt, .committedWithoutResults, .internalError:
+      .idempotencyNotInstalled, .invalidIdempotencyKey, .streamWithIdempotencyKey,
+      .idempotencyKeyReused, .poolTimedOut, .databaseUnavailable, .draining, .wroteWithoutRight,
+      .commitFailed, .commitInDoubt, .committedWithoutResults, .internalError:
       nil
     }
   }

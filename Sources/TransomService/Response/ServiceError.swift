@@ -28,6 +28,8 @@ package enum ServiceError: Error, Equatable, Sendable {
   /// There is no such place for an Idempotency-Key's answer as the schema `transom` is.
   case idempotencyNotInstalled(database: String)
   case invalidIdempotencyKey
+  /// An Idempotency-Key would have to keep an answer that nobody has as a whole.
+  case streamWithIdempotencyKey
   /// An earlier request with the same key had another body.
   case idempotencyKeyReused
 
@@ -46,7 +48,8 @@ package enum ServiceError: Error, Equatable, Sendable {
   case unresolvedReference(pointer: String, detail: String)
   /// A parameter is not what the server wants there. (What is wrong with any is refused before: `invalidRequest`.)
   case invalidParameter(pointer: String, detail: String)
-  case resultTooLarge(pointer: String?, limit: Int)
+  /// The answer would be larger than `limit` bytes. `isCommitted` if that was known too late.
+  case resultTooLarge(pointer: String?, limit: Int, isCommitted: Bool = false)
   /// The request's time is over. `started` is false if it still waited for a connection.
   case timedOut(pointer: String?, milliseconds: Int, started: Bool)
   /// The connection was lost, and it is certain that nothing is stored.

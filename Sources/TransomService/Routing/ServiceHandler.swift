@@ -13,13 +13,13 @@ package final class ServiceHandler: RequestHandler {
     func begin() { flag.store(true, ordering: .relaxed) }
   }
 
-  private let executor: TransactionExecutor
+  let executor: TransactionExecutor
   private let neon: NeonEndpoint
   private let loopIndex: Int
   private let readiness: Readiness
   private let draining: Draining
-  private let identity = RequestIdentity()
-  private let crossOrigin: CrossOriginPolicy?
+  let identity = RequestIdentity()
+  let crossOrigin: CrossOriginPolicy?
   private let hosts: HostPolicy?
   private let webhookResource: WebhookResource?
   private let gate: Gate?
@@ -59,6 +59,9 @@ package final class ServiceHandler: RequestHandler {
     switch route {
     case .transactions:
       if executor.reportsCommits { name = identity.name(of: request) }
+      if MediaType.prefersLines(request) {
+        return await streamedTransaction(request, exchange, caller, name: name)
+      }
       response = await transaction(request, exchange, caller, name: name)
     case .sql: response = await neon.respond(to: request, in: exchange)
     case .livez: response = text("alive\n", exchange)
@@ -70,13 +73,18 @@ package final class ServiceHandler: RequestHandler {
     case .refused(let error): response = problem(error, exchange)
     case .options(let methods): response = options(request, methods, exchange)
     }
-    if let name {
-      response.fields.append(.requestID, name.span)
-    } else {
-      identity.append(for: request, to: &response.fields)
-    }
-    crossOrigin?.append(for: request, to: &response.fields)
+    appendCommonFields(for: request, name: name, to: &response.fields)
     return response
+  }
+
+  /// Appends what each answer has.
+  func appendCommonFields(for request: Request, name: [UInt8]?, to fields: inout ResponseFields) {
+    if let name {
+      fields.append(.requestID, name.span)
+    } else {
+      identity.append(for: request, to: &fields)
+    }
+    crossOrigin?.append(for: request, to: &fields)
   }
 
   /// Answers to what could not become a request.
@@ -200,7 +208,7 @@ package final class ServiceHandler: RequestHandler {
     return response
   }
 
-  private func problem(_ error: ServiceError, _ exchange: Exchange) -> Response {
+  func problem(_ error: ServiceError, _ exchange: Exchange) -> Response {
     let problem = error.problem
     exchange.outcome = problem.outcome.rawValue
     var response = exchange.makeResponse(

@@ -21,6 +21,12 @@ struct Service: Sendable {
     return try Answer(response)
   }
 
+  /// Posts one transaction on a connection of its own, to be answered in lines.
+  func stream(_ transaction: String) async throws -> Answer {
+    try await request(
+      "POST", "/transactions", headers: [("Accept", "application/x-ndjson")], body: transaction)
+  }
+
   /// Posts one transaction on a connection of its own.
   func post(_ transaction: String) async throws -> Answer {
     try await request("POST", "/transactions", body: transaction)
@@ -34,11 +40,34 @@ struct Answer: Sendable {
 
   init(_ response: RawHTTPResponse) throws {
     self.response = response
-    let isJSON = response["Content-Type"]?.contains("json") ?? false
+    let isJSON = ["application/json", "application/problem+json"].contains(response["Content-Type"])
     body = isJSON && !response.body.isEmpty ? try JSON(parsing: response.body) : .absent
   }
 
   var status: Int { response.status }
+
+  struct NotInLines: Error {
+    var text: String
+  }
+
+  /// The lines of a streamed answer, each of which ends.
+  var lines: [JSON] {
+    get throws {
+      guard response["Content-Type"] == "application/x-ndjson", response.body.last == 10 else {
+        throw NotInLines(text: String(response.text.suffix(500)))
+      }
+      return try response.body.dropLast().split(separator: 10, omittingEmptySubsequences: false)
+        .map { try JSON(parsing: Array($0)) }
+    }
+  }
+
+  /// The last line of a streamed answer.
+  var lastLine: JSON {
+    get throws {
+      let last = response.body.dropLast().lastIndex(of: 10).map { $0 + 1 } ?? 0
+      return try JSON(parsing: Array(response.body[last...]))
+    }
+  }
 
   /// The last part of a problem's type.
   var code: String? { body["type"].text.map { String($0.dropFirst("/problems/".count)) } }

@@ -84,6 +84,7 @@ import TransomPostgres
       .idempotencyNotInstalled(database: "d"), 422, "idempotency-not-installed", .notStarted,
       retry: false),
     Row(.invalidIdempotencyKey, 400, "invalid-idempotency-key", .notStarted, retry: false),
+    Row(.streamWithIdempotencyKey, 422, "stream-with-idempotency-key", .notStarted, retry: false),
     Row(.idempotencyKeyReused, 422, "idempotency-key-reused", .notStarted, retry: false),
     Row(
       .internalError(detail: "d", outcome: .rolledBack), 500, "internal-error", .rolledBack,

@@ -1,0 +1,50 @@
+internal import TransomPostgres
+
+// How large an answer may be: `ExecutionLimits.response` is the size of its body, to the byte.
+//
+// That is known when the results have come, and by then a COMMIT that went out with the statements may have been carried
+// out. So where the limit is small, the transaction ends in a pipeline of its own, one round trip later. Where it is
+// large, it does only if much comes: what runs is cancelled then, and run again so (`endsApart`). What has come
+// until then is an eighth of the limit, and what the buffers of both kernels hold, which makes an answer over the limit
+// only if JSON is several times larger, as with long names and short values. Such an answer is not given either; if it is
+// too late to roll back, the problem says so.
+extension TransactionRun {
+  /// With a smaller limit, in bytes, transactions always end apart: the buffers between two hosts hold about half as much.
+  static let smallLimit = 16 << 20
+
+  /// How much PostgreSQL may send, in bytes: what is on the safe side, and protects memory while a result comes.
+  var receiveBudget: Int {
+    if let streamed { return streamed.receiveBudget }
+    guard plan.endsApart || !plan.mayStore else { return responseLimit / 8 }
+    // What PostgreSQL sends for a row of one short value, against `[1],` and `{"n":1},`.
+    return (rowFormat == .arrays ? responseLimit * 3 : responseLimit * 3 / 2) + Self.extra
+  }
+
+  /// For all that PostgreSQL sends besides rows.
+  private static let extra = 1 << 20
+
+  /// Ends the transaction if the answer has become larger than is allowed.
+  mutating func noteSize(
+    of writer: borrowing ResultWriter, by statement: Int?,
+    on connection: isolated PostgresConnection
+  ) {
+    guard writer.finishedByteCount > responseLimit else { return }
+    overflowing = overflowing ?? statement
+    connection.refuseMore()
+  }
+}
+
+extension TransactionRequest {
+  /// Whether a statement does more than read, or an event is emitted, and it stays.
+  var mayStore: Bool { !readOnly && !dryRun && (report != nil || Self.mayStore(items, hooks)) }
+
+  private static func mayStore(_ items: [Item], _ hooks: [Hook]) -> Bool {
+    !hooks.isEmpty
+      || items.contains { item in
+        switch item {
+        case .statement(let statement): statement.sql.kind != .reads
+        case .group(let group): mayStore(group.items, group.hooks)
+        }
+      }
+  }
+}

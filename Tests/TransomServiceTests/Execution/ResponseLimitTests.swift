@@ -1,0 +1,120 @@
+import TestSupport
+import Testing
+import TransomService
+
+/// How large an answer may be.
+@Suite struct ResponseLimitTests {
+  private static let schema = """
+    create table t (n int, s text);
+    create type place as (street text, point float8[])
+    """
+
+  /// Each stores something if it is committed, or would.
+  private static let documents = [
+    #"{"statements": [{"sql": "insert into t values (1, repeat('x', 300)) returning s"}]}"#,
+    #"{"statements": [{"sql": "insert into t values (1)"}, {"sql": "select repeat('\u0001', 300)"}]}"#,
+    """
+    {"isolation": "serializable", "statements": [{"sql": "insert into t select g from generate_series(1, 50) g"},
+      {"savepoint": [{"sql": "select n from t"}, {"sql": "select 1/0"}], "on_error": "continue"}]}
+    """,
+    """
+    {"row_format": "arrays", "statements": [{"id": "a", "sql": "insert into t values ($1, $2) returning *",
+      "batch": [[1, "x"], [2, null], [3, "y"]]}, {"sql": "select $1::int", "refs": {"1": "/a/rows/2/0"}}]}
+    """,
+    #"{"statements": [{"sql": "insert into t values (1)"}, {"sql": "select row('High Street', '{1,2}')::place"}]}"#,
+    #"{"dry_run": true, "statements": [{"sql": "insert into t values (1) returning *"}]}"#,
+    #"{"statements": [{"sql": "select g from generate_series(1, 1000) g"}]}"#,
+  ]
+
+  @Test(arguments: documents.indices)
+  func `it is counted to the byte, and what is over it is rolled back`(_ index: Int) async throws {
+    let document = Self.documents[index]
+    try await withDatabase { database in
+      try await database.query(Self.schema)
+      var size = 0
+      var stored: String?
+      try await withExecutor(for: database) { _ in
+      } _: { harness in
+        size = try await harness.answer(to: harness.decode(document), key: nil).body.count
+        stored = try await database.value("select count(*) from t")
+        try await database.query("truncate t")
+      }
+      try await withExecutor(for: database) {
+        $0.limits.response = size
+      } _: { harness in
+        let body = try await harness.answer(to: harness.decode(document), key: nil).body
+        #expect(body.count == size)
+        #expect(try await database.value("select count(*) from t") == stored)
+        try await database.query("truncate t")
+      }
+      try await withExecutor(for: database) {
+        $0.limits.response = size - 1
+      } _: { harness in
+        let problem = try #require(try await harness.failure(of: document)?.problem)
+        #expect(problem.code == "result-too-large" && problem.status == 422)
+        #expect(problem.outcome == .rolledBack)
+        #expect(problem.detail == "The response may have \(size - 1) bytes.")
+        #expect(try await database.value("select count(*) from t") == "0")
+      }
+    }
+  }
+
+  /// PostgreSQL sends so many bytes, and the limit is 16 MiB.
+  private static func large(_ bytes: Int) -> String {
+    """
+    {"max_attempts": 1, "statements": [{"sql": "insert into t values (1)"},
+      {"sql": "select repeat('x', 1000) from generate_series(1, \(bytes / 1011))"}]}
+    """
+  }
+
+  @Test
+  func `under a large limit, much of a transaction that stores is run again, and stored once`()
+    async throws
+  {
+    try await withExecutor {
+      $0.limits.response = 16 << 20
+    } _: { harness, database in
+      try await database.query(Self.schema)
+      let answer = try await harness.execute(Self.large(8_000_000))
+      #expect(answer["status"]?.text == "committed")
+      #expect(answer["results"]?[1]?["row_count"]?.text == "\(8_000_000 / 1011)")
+      #expect(try await database.value("select count(*) from t") == "1")
+    }
+  }
+
+  @Test func `what is told of a large one over it is true`() async throws {
+    try await withExecutor {
+      $0.limits.response = 16 << 20
+    } _: { harness, database in
+      try await database.query(Self.schema)
+      let problem = try #require(try await harness.failure(of: Self.large(40_000_000))?.problem)
+      #expect(problem.code == "result-too-large" && problem.statement == "/statements/1")
+      let count = try await database.value("select count(*) from t")
+      #expect(problem.outcome == (count == "0" ? .rolledBack : .committed))
+    }
+  }
+
+  @Test func `one that is over it only in JSON is not given, and what is told is true`()
+    async throws
+  {
+    // 2 MB as PostgreSQL sends it, 17 MB in JSON: all has come before that is known.
+    let name = String(repeating: "n", count: 63)
+    let columns = (0..<10).map { "1 as \(name.dropLast())\($0)" }.joined(separator: ", ")
+    let insert = #"{"sql": "insert into t values (1)"}, "#
+    for (items, outcome) in [("", Outcome.rolledBack), (insert, .committed)] {
+      try await withExecutor {
+        $0.limits.response = 16 << 20
+      } _: { harness, database in
+        try await database.query(Self.schema)
+        let problem = try #require(
+          try await harness.failure(
+            of: """
+              {"statements": [\(items){"sql": "select \(columns) from generate_series(1, 26000)"}]}
+              """)?.problem)
+        #expect(problem.code == "result-too-large" && problem.outcome == outcome)
+        let count = try await database.value("select count(*) from t")
+        #expect(count == (outcome == .committed ? "1" : "0"))
+      }
+    }
+  }
+}
