@@ -24,7 +24,7 @@ struct NeonEndpoint {
     }
     var caller: Caller?
     if let gate {
-      switch admit(request, target, gate.authenticator) {
+      switch Self.admit(request, target, by: gate.authenticator) {
       case .admitted(let known): caller = known
       case .refused(let error):
         await gate.refused(request, exchange, error)
@@ -37,8 +37,8 @@ struct NeonEndpoint {
     var response = exchange.makeResponse(.ok, contentType: .json)
     do {
       let answer = try await executor.execute(
-        request, options, database: target.database,
-        into: Swift.exchange(&response.body, with: []), interruption: interruption, as: caller)
+        request, options, database: target.database, as: caller,
+        into: Swift.exchange(&response.body, with: []), interruption: interruption)
       response.body = answer.body
       response.fields.append(answer.timing)
       exchange.outcome = answer.outcome.rawValue
@@ -48,17 +48,25 @@ struct NeonEndpoint {
     }
   }
 
-  /// Who calls: the key in `Authorization` if there is one, else the one of the connection string, whose user is its name.
-  private func admit(
-    _ request: Request, _ target: NeonConnectionString, _ authenticator: Authenticator
+  /// Lets a request in by its `Authorization: Bearer`, or else by the user and the password of its connection string: a
+  /// key's name, and the key. Whether there is a database that the key may not use it does not tell.
+  private static func admit(
+    _ request: Request, _ target: NeonConnectionString, by authenticator: Authenticator
   ) -> Authenticator.Admission {
+    let admission: Authenticator.Admission
     if request.field("authorization") != nil {
-      return authenticator.admit(request, as: .transactions)
+      admission = authenticator.admit(request, as: .transactions)
+    } else if let caller = authenticator.caller(named: target.user, password: target.password) {
+      admission = authenticator.admit(caller, as: .transactions)
+    } else {
+      return .refused(
+        .unauthenticated(detail: "User and password of the connection string are no key."))
     }
-    guard let caller = authenticator.caller(named: target.user, password: target.password) else {
-      return .refused(.unauthenticated(detail: "The user and password are no key's."))
-    }
-    return authenticator.admit(caller, as: .transactions)
+    guard case .admitted(let caller) = admission,
+      !caller.rights.databases.contains(target.database)
+    else { return admission }
+    caller.leave()
+    return .refused(.unauthenticated(detail: "The key may not use the database."))
   }
 
   private static func target(_ request: Request) throws(ServiceError) -> NeonConnectionString {

@@ -5,11 +5,11 @@ internal import TransomHTTP
 extension TransactionExecutor {
   /// Executes what POST /sql asks for in the database of this alias, and returns the answer. On the loop only.
   nonisolated func execute(
-    _ request: Request, _ options: NeonOptions, database: String,
-    into buffer: consuming [UInt8], interruption: Interruption, as caller: Caller?
+    _ request: Request, _ options: NeonOptions, database: String, as caller: Caller?,
+    into buffer: consuming [UInt8], interruption: Interruption
   ) async throws(ServiceError) -> TransactionAnswer {
     var transaction = try onLoop { $0.decode(request, options, database) }.get()
-    if let caller { try caller.rights.constrain(&transaction) }
+    try caller?.rights.constrain(&transaction)
     return try await execute(transaction, into: buffer, interruption: interruption)
   }
 

@@ -144,7 +144,10 @@ private func sql(_ plan: TransactionPlan) -> [String] { plan.steps.map(plan.sql(
   }
 
   @Test(arguments: [
-    (#""statements": [{"sql": "select max(n) from t"}, {"sql": "values (1)"}, {"savepoint": []}]"#, false),
+    (
+      #""statements": [{"sql": "select max(n) from t"}, {"sql": "values (1)"}, {"savepoint": []}]"#,
+      false
+    ),
     (#""read_only": true, "statements": [{"sql": "delete from t"}]"#, false),
     (#""dry_run": true, "statements": [{"sql": "delete from t"}]"#, false),
     (#""statements": [{"sql": "select 1"}, {"sql": "delete from t"}]"#, true),
