@@ -11,7 +11,9 @@ import Testing
   ) async throws {
     try await withDatabase { db in
       try await db.query("create table t (n int, s text)")
-      try await withService(for: db.connectionString, arguments) { service in
+      // A busy machine may need long for much.
+      let patient = ["--limits-timeout-ms", "150000"] + arguments
+      try await withService(for: db.connectionString, patient) { service in
         try await body(db, service)
       }
     }

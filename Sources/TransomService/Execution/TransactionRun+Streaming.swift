@@ -48,6 +48,7 @@ extension TransactionRun {
       guard let statement = machine.answering else { return }
       streamed?.row(result, of: statement, types, trustsJSON: connection.sendsCheckedTexts)
       if streamed?.holdsTooMuch == true { connection.refuseMore() }
+      if connection.receivedTooMuch, overflowing == nil { overflowing = statement }
       return
     }
     unanswered -= 1
