@@ -45,8 +45,8 @@ enum DocumentFuzz {
     for elementsAreJSON in [false, true] {
       let form = ArrayForm.array(delimiter: 0x2c, elementsAreJSON: elementsAreJSON)
       var text: [UInt8] = []
-      do throws(ArrayLiteral.Flaw) {
-        try ArrayLiteral.append(json.span, as: form, to: &text)
+      do throws(TransomService.ArrayLiteral.Flaw) {
+        try TransomService.ArrayLiteral.append(json.span, as: form, to: &text)
       } catch {
         check(!elementsAreJSON, "an array of json that has no form")
         continue
@@ -54,7 +54,7 @@ enum DocumentFuzz {
       check(isOnePair(text), "an array with another end: \(String(decoding: text, as: UTF8.self))")
     }
     var text: [UInt8] = []
-    try? ArrayLiteral.append(json.span, as: .vector, to: &text)
+    try? TransomService.ArrayLiteral.append(json.span, as: .vector, to: &text)
   }
 
   private static func isOnePair(_ text: [UInt8]) -> Bool {
