@@ -14,7 +14,7 @@ import Testing
 
   private static func request(_ body: String) -> String {
     """
-    POST /transactions HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\n\
+    POST /transactions HTTP/1.1\r\nHost: localhost\r\nAccept: application/x-ndjson\r\n\
     Content-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)
     """
   }
@@ -121,7 +121,7 @@ import Testing
       let bytes = line.firstMatch(of: /bytes=(\d+)/).flatMap { Int($0.output.1) } ?? 0
       #expect(bytes > 64 << 10)
       // The connection is as good as before.
-      try await client.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+      try await client.send("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
       #expect(try await client.response().status == 200)
     }
   }

@@ -12,7 +12,8 @@ import Testing
     try await withDatabase { db in
       try await db.query("create table t (n int, s text)")
       // A busy machine may need long for much.
-      let patient = ["--limits-timeout-ms", "150000"] + arguments
+      let patient =
+        ["--limits-timeout-ms", "150000", "--pool-wait-ms", "150000"] + arguments
       try await withService(for: db.connectionString, patient) { service in
         try await body(db, service)
       }
@@ -264,7 +265,9 @@ import Testing
                     "params": [\(number), \(count)]}]}
                   """)
               let lines = response.text.split(separator: "\n")
-              #expect(lines.count == count + 3 && lines.last == #"{"status":"committed"}"#)
+              #expect(
+                lines.count == count + 3 && lines.last == #"{"status":"committed"}"#,
+                "\(response.status): \(lines.first ?? "") … \(lines.last ?? "")")
               #expect(lines.count { $0 == #"{"row":{"n":\#(number)}}"# } == count)
             }
             await client.close()

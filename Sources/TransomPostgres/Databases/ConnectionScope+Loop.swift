@@ -22,8 +22,14 @@ extension ConnectionScope {
   }
 
   /// Without this an actor that has no executor of its own would go on where it is, until it waits for something.
+  ///
+  /// If the task comes back before the loop's thread has let go of the actor, that takes it along once more: then it is
+  /// tried again, but not for ever.
   private func leave(_ loop: EventLoop) async {
-    guard loop.isCurrent else { return }
-    await withTaskExecutorPreference(globalConcurrentExecutor) { await Task.yield() }
+    var attempts = 0
+    while loop.isCurrent, attempts < 100 {
+      await withTaskExecutorPreference(globalConcurrentExecutor) { await Task.yield() }
+      attempts += 1
+    }
   }
 }
