@@ -4,10 +4,10 @@ internal import TransomPostgres
 //
 // That is known when the results have come, and by then a COMMIT that went out with the statements may have been carried
 // out. So where the limit is small, the transaction ends in a pipeline of its own, one round trip later. Where it is
-// large, it does only if much comes: what runs is cancelled then, and run again so (`endsApart`). What has come
-// until then is an eighth of the limit, and what the buffers of both kernels hold, which makes an answer over the limit
-// only if JSON is several times larger, as with long names and short values. Such an answer is not given either; if it is
-// too late to roll back, the problem says so.
+// large, it does only if much comes: an eighth of the limit. Then what runs is cancelled, and run again so (`endsApart`).
+// While the cancellation is on its way, the server may carry out the COMMIT; and JSON may be several times larger than what
+// PostgreSQL sends for it, as with long names and short values. Such an answer is not given either: the problem says that it
+// is too late to roll back.
 extension TransactionRun {
   /// With a smaller limit, in bytes, transactions always end apart: the buffers between two hosts hold about half as much.
   static let smallLimit = 16 << 20
