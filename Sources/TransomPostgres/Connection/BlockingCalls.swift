@@ -9,9 +9,12 @@ func offLoop<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> 
   }
 }
 
-/// Sends a cancel request from a thread that may wait; nobody waits for it.
-func cancelOffLoop(_ cancel: PGCancelHandle) {
-  thread().async { _ = cancel.cancel() }
+/// Sends a cancel request from a thread that may wait, and calls `completion` there when the server has taken it.
+func cancelOffLoop(_ cancel: PGCancelHandle, _ completion: @escaping @Sendable () -> Void) {
+  thread().async {
+    _ = cancel.cancel()
+    completion()
+  }
 }
 
 /// A serial queue of its own for each call gets a thread of its own at once. The global queues have as many threads

@@ -16,6 +16,19 @@ extension PostgresConnection {
     }
   }
 
+  /// Waits until no cancel request is under way: what is sent from then on is not what one of them ends.
+  func waitForCancels() async {
+    while cancelsUnderWay > 0 {
+      await withCheckedContinuation { cancelWaiters.append($0) }
+    }
+  }
+
+  func cancelEnded() {
+    cancelsUnderWay -= 1
+    guard cancelsUnderWay == 0 else { return }
+    for waiter in Swift.exchange(&cancelWaiters, with: []) { waiter.resume() }
+  }
+
   private nonisolated func cancel(
     until deadline: MonotonicInstant, again pause: Duration,
     while isWanted: @escaping @Sendable () -> Bool

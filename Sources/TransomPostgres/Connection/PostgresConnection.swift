@@ -36,6 +36,9 @@ package actor PostgresConnection: EventLoopActor {
   /// Whether more came than that: then what runs was cancelled.
   package internal(set) var receivedTooMuch = false
   var wasCancelled = false
+  /// Cancel requests that the server has not taken yet, and who waits until it has.
+  var cancelsUnderWay = 0
+  var cancelWaiters: [CheckedContinuation<Void, Never>] = []
   /// Until then a connection that has answered is taken for alive.
   var checkAgainAt: MonotonicInstant
 
@@ -177,7 +180,10 @@ package actor PostgresConnection: EventLoopActor {
   package func cancelRunning() {
     guard !isClosed, let cancel = handle.cancelHandle() else { return }
     wasCancelled = true
-    cancelOffLoop(cancel)
+    cancelsUnderWay += 1
+    cancelOffLoop(cancel) { [self] in
+      loop.execute { [self] in onLoop { $0.cancelEnded() } }
+    }
   }
 
   // MARK: Checks

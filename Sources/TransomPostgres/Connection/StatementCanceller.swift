@@ -29,6 +29,8 @@ final class StatementCanceller: Sendable {
       state.isAnswered = true
       return state.wasCancelled
     }
+    // The request may be slower than the answer, and would end what is sent next.
+    if wasCancelled { await connection.waitForCancels() }
     return (value, wasCancelled)
   }
 

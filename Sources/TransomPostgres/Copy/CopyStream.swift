@@ -49,6 +49,7 @@ public final class CopyStream {
     let (batch, _) = await StatementCanceller.cancelling(connection) {
       await connection.fetchCopy(keepsRows: false)
     }
+    await connection.waitForCancels()
     complete(batch.end ?? CopyReply(failure: .outOfStep), false)
   }
 }

@@ -100,6 +100,7 @@ extension ConnectionScope {
     let (batch, _) = await StatementCanceller.cancelling(connection) {
       await connection.fetchRows(keepsRows: false)
     }
+    await connection.waitForCancels()
     note(batch, [])
   }
 

@@ -168,6 +168,20 @@ struct CopyTests {
     }
   }
 
+  @Test func `what is sent behind a stream that was left is not what its cancellation ends`()
+    async throws
+  {
+    try await run(inAtomic: false) { _, connection, _ in
+      // Of different lengths, so that some have ended when the cancellation comes.
+      for count in 1...40 {
+        let sql = Statement(
+          sql: "copy (select * from generate_series(1, \(count * 200))) to stdout")
+        try await connection.copy(sql) { parts in for try await _ in parts { break } }
+        try await connection.execute("select pg_sleep(0.02)")
+      }
+    }
+  }
+
   @Test func `nothing else is executed meanwhile, and the stream ends with its block`()
     async throws
   {
