@@ -93,7 +93,8 @@ enum FieldFuzz {
   private static func checkAnswer(to request: Request, _ lines: [[UInt8]]) {
     if MediaType.isJSON(request.field("content-type")) {
       check(
-        String(decoding: lines[0], as: UTF8.self).lowercased().hasPrefix("application/"),
+        String(decoding: lines[0], as: UTF8.self).trimmingWhitespace.lowercased()
+          .hasPrefix("application/"),
         "no JSON at all")
     }
     var fields = ResponseFields()
