@@ -18,7 +18,7 @@ extension PostgresConnection {
 
   /// Waits until no cancel request is under way: what is sent from then on is not what one of them ends.
   func waitForCancels() async {
-    while cancelsUnderWay > 0 {
+    while cancelsUnderWay > 0, !isClosed {
       await withCheckedContinuation { cancelWaiters.append($0) }
     }
   }
@@ -26,6 +26,11 @@ extension PostgresConnection {
   func cancelEnded() {
     cancelsUnderWay -= 1
     guard cancelsUnderWay == 0 else { return }
+    holdsBack = false
+    resumeCancelWaiters()
+  }
+
+  func resumeCancelWaiters() {
     for waiter in Swift.exchange(&cancelWaiters, with: []) { waiter.resume() }
   }
 

@@ -63,16 +63,24 @@ extension PostgresConnection {
     case input
     /// Something is left to be sent, or came where the kernel cannot see it.
     case inputOrOutput
+    /// The server is to know first that it shall stop.
+    case cancellation
   }
 
   /// What to wait for after `poll` gave nil.
-  package var awaited: Awaited { hasUnsent || isEncrypted ? .inputOrOutput : .input }
+  package var awaited: Awaited {
+    if holdsBack { return .cancellation }
+    return hasUnsent || isEncrypted ? .inputOrOutput : .input
+  }
 
   /// Waits until `poll` may know more. It runs in the caller's isolation, which must be on this connection's loop.
   package nonisolated func wait(for awaited: Awaited, isShielded: Bool) async -> Wake {
     switch awaited {
-    case .input: await watch.readable(isShielded: isShielded)
-    case .inputOrOutput: await watch.readableOrWritable(isShielded: isShielded)
+    case .input: return await watch.readable(isShielded: isShielded)
+    case .inputOrOutput: return await watch.readableOrWritable(isShielded: isShielded)
+    case .cancellation:
+      await waitForCancels()
+      return .ready
     }
   }
 
@@ -118,6 +126,7 @@ extension PostgresConnection {
   /// Reads what is there, and sends what is left over, so that neither side waits for the other with full buffers.
   /// False: nothing is there.
   func receive() throws(ConnectionError) -> Bool {
+    guard !holdsBack else { return false }
     if hasUnsent {
       switch handle.flush() {
       case .done: hasUnsent = false

@@ -3,11 +3,15 @@ internal import TransomEventLoop
 extension PostgresConnection {
   /// Allows `bytes` to be received until the next call: what protects memory from a giant result.
   ///
-  /// When more come, what runs is cancelled. What was on its way is still taken, as the server's answer to the
-  /// cancellation stands behind it; should far more come, the connection fails. A single row may be read to its end
-  /// before that is seen: libpq reads on as long as there is more.
-  package func limitReceiving(to bytes: Int) {
+  /// When more come, what runs is cancelled, and nothing is read until the server knows: it stands still meanwhile if there
+  /// is more than the kernels' buffers hold, and carries out no later command of the pipeline. What was on its way is still
+  /// taken, as the server's answer to the cancellation stands behind it; should far more come, the connection fails. If
+  /// `endsRow`, the rest of the largest row that there can be is taken for that, so that the answer tells whether a COMMIT
+  /// behind it was carried out. A single row may be read to its end before any of that is seen: libpq reads on as long as
+  /// there is more.
+  package func limitReceiving(to bytes: Int, endsRow: Bool = false) {
     receiveBudget = bytes
+    restOfReceiving = Self.onItsWay + (endsRow ? Self.largestRow : 0)
     takenBytes = nil
     receivedTooMuch = false
   }
@@ -16,12 +20,15 @@ extension PostgresConnection {
   package func refuseMore() {
     guard !receivedTooMuch else { return }
     receivedTooMuch = true
-    receiveBudget = Self.onItsWay
+    receiveBudget = restOfReceiving
     cancelRunning()
+    holdsBack = cancelsUnderWay > 0
   }
 
   /// More than the buffers of both kernels hold: what can be on its way when a statement is cancelled.
   private static let onItsWay = 32 << 20
+  /// PostgreSQL makes no larger ones (PostgreSQL manual, appendix K).
+  private static let largestRow = 1 << 30
   /// libpq asks for that much at least when it reads.
   private static let leastRead = 8192
 

@@ -31,11 +31,15 @@ package actor PostgresConnection: EventLoopActor {
   var failure: ConnectionError?
   /// How many bytes more may be received in this transaction.
   var receiveBudget = Int.max
+  /// How many are taken when more have come.
+  var restOfReceiving = 0
   /// What had been taken from the socket when that was counted last; nil: not yet.
   var takenBytes: Int?
   /// Whether more came than that: then what runs was cancelled.
   package internal(set) var receivedTooMuch = false
   var wasCancelled = false
+  /// Whether nothing is read until the server has taken the cancellation.
+  var holdsBack = false
   /// Cancel requests that the server has not taken yet, and who waits until it has.
   var cancelsUnderWay = 0
   var cancelWaiters: [CheckedContinuation<Void, Never>] = []
@@ -90,6 +94,7 @@ package actor PostgresConnection: EventLoopActor {
     watch.close()
     handle.finish()
     descriptor = nil
+    resumeCancelWaiters()
   }
 
   // MARK: Sending

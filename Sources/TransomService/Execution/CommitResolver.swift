@@ -12,9 +12,9 @@ struct CommitResolver {
 
   /// How long it is asked for, at most: a server that restarts is soon back, one that fails over later.
   private static let limit = Duration.seconds(10)
-  /// After so many questions a transaction that is still in progress is ended: its server process may not find out for
-  /// hours that its client is gone (tcp_keepalives_idle).
-  private static let patience = 6
+  /// After so many questions, about a second, a transaction that is still in progress is ended: its server process may
+  /// not find out for hours that its client is gone (tcp_keepalives_idle).
+  private static let patience = 8
 
   private let inquiry: Inquiry
   private let loop: EventLoop

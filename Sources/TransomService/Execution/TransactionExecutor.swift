@@ -220,9 +220,11 @@ package actor TransactionExecutor: EventLoopActor {
         throw incomplete(ending, job)
       }
       if job.plan.emits, ending.isCommitted { outbox?.committed() }
-      guard writer.finishedByteCount <= limits.response else {
+      let isStored = ending.isCommitted && job.plan.mayStore
+      let limit = isStored ? TransactionRun.lateLimit(of: limits.response) : limits.response
+      guard writer.finishedByteCount <= limit else {
         _ = writer.discard()
-        throw tooLarge(at: nil, job, isCommitted: ending.isCommitted && job.plan.mayStore)
+        throw tooLarge(at: nil, job, isCommitted: isStored)
       }
       return run.finishStreaming(&writer) ?? writer.finish()
     case .finished where job.shouldEndApart, .lost where job.shouldEndApart:

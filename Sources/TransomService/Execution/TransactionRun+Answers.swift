@@ -23,7 +23,7 @@ extension TransactionRun {
     if pending.isEmpty, effect.statement == nil || types.isEmpty {
       writer.trustsJSON = trustsJSON
       writer.write(effect, result, of: plan, questions.types.table)
-      if writer.byteCount > responseLimit {
+      if writer.byteCount > sizeBudget {
         noteSize(of: writer, by: effect.statement, on: connection)
       }
     } else if effect != .none {

@@ -5,9 +5,10 @@ internal import TransomPostgres
 // That is known when the results have come, and by then a COMMIT that went out with the statements may have been carried
 // out. So where the limit is small, the transaction ends in a pipeline of its own, one round trip later. Where it is
 // large, it does only if much comes: an eighth of the limit. Then what runs is cancelled, and run again so (`endsApart`).
-// While the cancellation is on its way, the server may carry out the COMMIT; and JSON may be several times larger than what
-// PostgreSQL sends for it, as with long names and short values. Such an answer is not given either: the problem says that it
-// is too late to roll back.
+// If all the rest was on its way already, the COMMIT has been carried out nevertheless. JSON may be several times larger
+// than what PostgreSQL sends for it, as with long names and short values, and a single row may have come as a whole, so such
+// an answer can be larger than the limit. Up to twice the limit it is given, as what is stored should not look like an
+// error; beyond that, the error tells that it is stored.
 extension TransactionRun {
   /// With a smaller limit, in bytes, transactions always end apart: the buffers between two hosts hold about half as much.
   static let smallLimit = 16 << 20
@@ -20,15 +21,21 @@ extension TransactionRun {
     return (rowFormat == .arrays ? responseLimit * 3 : responseLimit * 3 / 2) + Self.extra
   }
 
+  /// How large the answer may become before what runs is cancelled, in bytes.
+  var sizeBudget: Int { plan.endsApart || !plan.mayStore ? responseLimit : responseLimit / 8 }
+
+  /// How large an answer is given if that is known only when the transaction is committed, in bytes.
+  static func lateLimit(of limit: Int) -> Int { 2 * limit }
+
   /// For all that PostgreSQL sends besides rows.
   private static let extra = 1 << 20
 
-  /// Ends the transaction if the answer has become larger than is allowed.
+  /// Ends the transaction if the answer has become larger than is allowed, or than can be told in time.
   mutating func noteSize(
     of writer: borrowing ResultWriter, by statement: Int?,
     on connection: isolated PostgresConnection
   ) {
-    guard writer.finishedByteCount > responseLimit else { return }
+    guard writer.finishedByteCount > sizeBudget else { return }
     overflowing = overflowing ?? statement
     connection.refuseMore()
   }

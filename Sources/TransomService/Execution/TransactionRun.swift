@@ -150,7 +150,7 @@ struct TransactionRun: ~Copyable {
     guard interruption.reason == nil else { return .ended(.notBegun) }
     defer { receivedTooMuch = connection.receivedTooMuch }
     do throws(ConnectionError) {
-      connection.limitReceiving(to: receiveBudget)
+      connection.limitReceiving(to: receiveBudget, endsRow: plan.mayStore && !plan.endsApart)
       isDeallocating = try connection.enqueueDeallocations()
       if !(try send(machine.first, writer, on: connection)) {
         if let outcome = try proceed(&writer, on: connection) { return .ended(.finished(outcome)) }

@@ -20,6 +20,21 @@ struct ReceiveLimitTests {
     }
   }
 
+  /// Nothing is read while the server is told, so that it stands still in the middle of its result.
+  @Test(arguments: [16 << 20, 24 << 20, 40 << 20])
+  func `what stands behind a result over the limit is not carried out`(_ size: Int) async throws {
+    for _ in 0..<5 {
+      try await withConnection { connection, _ in
+        await connection.limitReceiving(to: 1 << 20)
+        let seen = try await outcomes(
+          ["select repeat('x', 1000) from generate_series(1, \(size / 1011))", "select 1"],
+          on: connection)
+        #expect(seen == ["failed 57014", "skipped"])
+        #expect(await !connection.isReusable)
+      }
+    }
+  }
+
   /// How much of it is read is libpq's affair: one read goes on as long as there is more.
   @Test func `a single giant row ends the connection when the server does not stop`() async throws {
     try await withProxiedConnection { connection, _, _ in
