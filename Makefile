@@ -1,6 +1,6 @@
 # Each target does all it needs, also in a fresh clone. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-asan test-tsan test-random fuzz schemathesis lint format bench bench-library docs deps clean
+.PHONY: help run build test test-asan test-tsan test-random fuzz schemathesis page lint format bench bench-library docs deps clean
 
 SWIFT ?= swift
 # The released executable holds Swift's own libraries, and leaves out the checks for overlapping accesses to memory, which
@@ -58,6 +58,10 @@ schemathesis: ## Hold the running service against openapi.yaml with random reque
 	scripts/install-deps schemathesis
 	$(SWIFT) build --product transom
 	scripts/schemathesis $(EXAMPLES) $(ARGS)
+
+page: ## Look at /docs in a headless Chromium, and try its forms; pictures go into .build/page
+	$(SWIFT) build --product transom
+	scripts/try-page
 
 lint: deps ## Check format, layout and imports
 	$(SWIFT) format lint -r -s Sources Tests Examples/Sources Package.swift

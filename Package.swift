@@ -101,9 +101,15 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Metrics", package: "swift-metrics"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "Yams", package: "Yams"),
       ],
-      // A link to the document at the top, which GET /openapi.yaml serves.
-      resources: [.embedInCode("Resources/openapi.yaml")], swiftSettings: strict),
+      resources: [
+        // A link to the document at the top, which GET /openapi.yaml serves.
+        .embedInCode("Resources/openapi.yaml"),
+        // The page that GET /docs serves.
+        .embedInCode("Resources/reference.html"), .embedInCode("Resources/reference.css"),
+        .embedInCode("Resources/reference.js"), .embedInCode("Resources/reference-form.js"),
+      ], swiftSettings: strict),
     .target(
       name: "TransomConfiguration",
       dependencies: [

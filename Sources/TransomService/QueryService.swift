@@ -28,6 +28,7 @@ package struct QueryService: Sendable {
     let outbox = try outbox(on: group.loops[0])
     let gate = configuration.keys.isEmpty ? nil : Gate(configuration, logger: logger)
     let hosts = try configuration.hostPolicy()
+    let documentation = Documentation()
     let handlers = group.loops.enumerated().map { index, loop in
       ServiceHandler(
         executor: TransactionExecutor(
@@ -37,7 +38,7 @@ package struct QueryService: Sendable {
         loopIndex: index, readiness: readiness, draining: draining,
         crossOrigin: configuration.crossOrigin, hosts: hosts,
         webhooks: outbox.map { WebhookResource(outbox: $0, seal: configuration.webhooks.seal) },
-        gate: gate)
+        gate: gate, documentation: documentation)
     }
     let server = HTTPServer(
       handler: LoopHandlers(handlers: handlers, loops: group), loops: group,

@@ -61,7 +61,7 @@ import Testing
 
   @Test func `who only asks how the service is needs no key`() async throws {
     try await Self.withKeys([TestKey.writer.environment()]) { _, service in
-      for path in ["/livez", "/readyz", "/openapi.yaml"] {
+      for path in ["/livez", "/readyz", "/openapi.yaml", "/openapi.json", "/docs"] {
         let status1 = try await service.request("GET", path).status
         #expect(status1 == 200)
       }

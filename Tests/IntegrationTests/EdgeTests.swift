@@ -11,7 +11,8 @@ import Testing
     try await withService(for: "postgresql:///none") { service in
       for (path, methods) in [
         ("/transactions", "POST, OPTIONS"), ("/livez", "GET, HEAD, OPTIONS"),
-        ("/openapi.yaml", "GET, HEAD, OPTIONS"), ("*", "GET, HEAD, OPTIONS, POST, PATCH, DELETE"),
+        ("/openapi.yaml", "GET, HEAD, OPTIONS"), ("/docs", "GET, HEAD, OPTIONS"),
+        ("/openapi.json", "GET, HEAD, OPTIONS"), ("*", "GET, HEAD, OPTIONS, POST, PATCH, DELETE"),
       ] {
         let answer = try await service.request("OPTIONS", path)
         #expect(answer.status == 204, "\(path)")

@@ -118,7 +118,7 @@ import Testing
 }
 
 @Suite(.timeLimit(.minutes(2))) struct ResourceTests {
-  @Test(arguments: ["/livez", "/readyz", "/openapi.yaml"])
+  @Test(arguments: ["/livez", "/readyz", "/openapi.yaml", "/openapi.json", "/docs"])
   func `HEAD answers as GET does, without the body`(_ path: String) async throws {
     try await withDatabase { db in
       try await withService(for: db.connectionString) { service in

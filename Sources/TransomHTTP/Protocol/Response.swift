@@ -6,6 +6,7 @@ package struct ContentType: Sendable, Equatable {
 
   package init(_ value: String) { self.value = value }
 
+  package static let html = ContentType("text/html; charset=utf-8")
   package static let json = ContentType("application/json")
   package static let jsonLines = ContentType("application/x-ndjson")
   package static let problem = ContentType("application/problem+json")

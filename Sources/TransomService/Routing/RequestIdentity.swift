@@ -63,7 +63,7 @@ extension HTTPField.Name {
   /// `Server-Timing` (W3C Server Timing).
   static let serverTiming = known("Server-Timing")
 
-  private static func known(_ name: String) -> HTTPField.Name {
+  static func known(_ name: String) -> HTTPField.Name {
     guard let name = HTTPField.Name(name) else { preconditionFailure("\(name) is no field name") }
     return name
   }

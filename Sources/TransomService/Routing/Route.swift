@@ -7,7 +7,7 @@ enum Route {
   case sql
   case livez
   case readyz
-  case document
+  case document(DocumentForm)
   case webhooks(WebhookRoute)
   /// There is no such path, its method is another, or its body is encoded.
   case refused(ServiceError)
@@ -87,7 +87,9 @@ enum Route {
     if request.hasPath("/sql") { return (.sql, .post) }
     if request.hasPath("/livez") { return (.livez, .get) }
     if request.hasPath("/readyz") { return (.readyz, .get) }
-    if request.hasPath("/openapi.yaml") { return (.document, .get) }
+    if request.hasPath("/openapi.yaml") { return (.document(.yaml), .get) }
+    if request.hasPath("/openapi.json") { return (.document(.json), .get) }
+    if request.hasPath("/docs") { return (.document(.page), .get) }
     return nil
   }
 

@@ -23,13 +23,15 @@ package final class ServiceHandler: RequestHandler {
   private let hosts: HostPolicy?
   private let webhookResource: WebhookResource?
   private let gate: Gate?
+  let documentation: Documentation
 
   /// Without a gate, everybody may do everything.
   init(
     executor: TransactionExecutor, loopIndex: Int, readiness: Readiness, draining: Draining,
     crossOrigin: CrossOriginPolicy?, hosts: HostPolicy? = nil, webhooks: WebhookResource? = nil,
-    gate: Gate? = nil
+    gate: Gate? = nil, documentation: Documentation
   ) {
+    self.documentation = documentation
     self.hosts = hosts
     webhookResource = webhooks
     self.gate = gate
@@ -67,9 +69,7 @@ package final class ServiceHandler: RequestHandler {
     case .livez: response = text("alive\n", exchange)
     case .readyz: response = await ready(exchange)
     case .webhooks(let route): response = await webhooks(route, request, exchange)
-    case .document:
-      response = exchange.makeResponse(.ok, contentType: .yaml)
-      response.body += PackageResources.openapi_yaml
+    case .document(let form): response = await document(form, exchange)
     case .refused(let error): response = problem(error, exchange)
     case .options(let methods): response = options(request, methods, exchange)
     }
