@@ -65,6 +65,10 @@ let package = Package(
 
     .target(name: "TransomIsolation", swiftSettings: strict),
     .target(
+      name: "TransomMetrics",
+      dependencies: [.product(name: "CoreMetrics", package: "swift-metrics")],
+      swiftSettings: strict),
+    .target(
       name: "TransomEventLoop",
       dependencies: [
         "CTransomLinux", "TransomIsolation",
@@ -95,7 +99,8 @@ let package = Package(
     .target(
       name: "TransomService",
       dependencies: [
-        "CTransomJSON", "TransomEventLoop", "TransomHTTP", "TransomPostgres", "TransomWebhooks",
+        "CTransomJSON", "TransomEventLoop", "TransomHTTP", "TransomMetrics", "TransomPostgres",
+        "TransomWebhooks",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
@@ -133,8 +138,9 @@ let package = Package(
     .executableTarget(
       name: "transom",
       dependencies: [
-        "TransomCluster", "TransomConfiguration", "TransomService",
+        "TransomCluster", "TransomConfiguration", "TransomMetrics", "TransomService",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "CoreMetrics", package: "swift-metrics"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -171,6 +177,10 @@ let package = Package(
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "Logging", package: "swift-log"),
       ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TransomMetricsTests",
+      dependencies: ["TransomMetrics", .product(name: "CoreMetrics", package: "swift-metrics")],
       swiftSettings: strict),
     .testTarget(
       name: "TransomTestingTests", dependencies: ["TransomPostgres", "TransomTesting"],

@@ -13,6 +13,15 @@ enum Catalogue {
     } show: {
       $0.service.listen
     },
+    .list(
+      ["metrics", "listen"], "ADDRESS",
+      "Where /metrics is served without a key, in place of the addresses above; not to be reached by others."
+    ) { settings, addresses in
+      settings.service.metricsListen = addresses
+      try settings.service.checkMetricsAddresses()
+    } show: {
+      $0.service.metricsListen
+    },
     .flag(
       ["allow_unauthenticated"], \.allowsUnauthenticated,
       "Serve addresses that others can reach although nobody has to say who they are."),
@@ -59,6 +68,8 @@ enum Catalogue {
       "How long a transaction waits for a connection."),
     .flag(
       ["prepared_statements"], \.preparesStatements, "Off behind PgBouncer in transaction mode."),
+    .flag(
+      ["required"], \.isRequired, "Whether the service is ready only if this database answers."),
   ]
 
   /// Of each key, below `keys` and its name.
@@ -76,6 +87,7 @@ enum Catalogue {
     .names(["roles"], \.rights.roles, "What \"role\" of a request may be."),
     .names(["settings"], \.rights.settings, "What \"settings\" of a request may hold."),
     .flag(["webhooks"], \.rights.managesWebhooks, "Whether it may manage webhooks."),
+    .flag(["monitoring"], \.rights.monitors, "Whether it may see /metrics and all of /health."),
     .number(["rate"], \.limits.rate, in: 1...1_000_000, "Requests a second."),
     .number(
       ["burst"], \.limits.burst, in: 1...1_000_000, "Requests at once; as many as a second's."),

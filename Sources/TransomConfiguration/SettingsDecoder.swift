@@ -101,7 +101,8 @@ struct SettingsDecoder {
   private static func shortPath(
     ofDatabase setting: Setting<ServiceConfiguration.Database>
   ) -> [String] {
-    setting.path == ["url"] ? ["database", "url"] : setting.path
+    setting.path.count == 1 && setting.path != ["prepared_statements"]
+      ? ["database"] + setting.path : setting.path
   }
 
   /// The flag of a setting of the database `default`.

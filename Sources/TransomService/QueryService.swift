@@ -2,16 +2,25 @@ package import Logging
 internal import ServiceLifecycle
 internal import TransomEventLoop
 internal import TransomHTTP
+package import TransomMetrics
 internal import TransomPostgres
 
 /// The whole service: event loops, pools, HTTP server. Runs until it is told to stop, then finishes what is in flight.
 package struct QueryService: Sendable {
   private let configuration: ServiceConfiguration
   private let logger: Logger
+  private let metrics: MetricsRegistry
 
-  package init(_ configuration: ServiceConfiguration, logger: Logger) {
+  /// The version of the program.
+  package static let version = "0.1.0"
+
+  package init(
+    _ configuration: ServiceConfiguration, logger: Logger,
+    metrics: MetricsRegistry = MetricsRegistry()
+  ) {
     self.configuration = configuration
     self.logger = logger
+    self.metrics = metrics
   }
 
   /// Serves until the graceful shutdown of the task that runs it.
@@ -23,9 +32,8 @@ package struct QueryService: Sendable {
     let databases = try configuration.databases.mapValues {
       try DatabasePool($0.connection, $0.pool, on: group)
     }
-    let draining = ServiceHandler.Draining()
-    let readiness = Readiness(databases: databases)
     let outbox = try outbox(on: group.loops[0])
+    let monitor = monitor(databases, outbox)
     let gate = configuration.keys.isEmpty ? nil : Gate(configuration, logger: logger)
     let hosts = try configuration.hostPolicy()
     let documentation = Documentation()
@@ -34,8 +42,9 @@ package struct QueryService: Sendable {
         executor: TransactionExecutor(
           on: loop, index: index, databases: databases,
           schemas: outbox.map { ["default": $0.schema] } ?? [:], configuration.execution,
-          outbox: outbox),
-        loopIndex: index, readiness: readiness, draining: draining,
+          outbox: outbox, metrics: metrics),
+        loopIndex: index, monitor: monitor,
+        scope: configuration.metricsListen.isEmpty ? .everything : .allButMetrics,
         crossOrigin: configuration.crossOrigin, hosts: hosts,
         webhooks: outbox.map { WebhookResource(outbox: $0, seal: configuration.webhooks.seal) },
         gate: gate, documentation: documentation)
@@ -43,7 +52,12 @@ package struct QueryService: Sendable {
     let server = HTTPServer(
       handler: LoopHandlers(handlers: handlers, loops: group), loops: group,
       configuration: configuration.http(logger: logger), logger: logger)
+    monitor.watch(server)
+    let lags = group.loops.enumerated().map { LoopLag(of: $1, index: $0, in: metrics) }
+    for lag in lags { await lag.start() }
+    let monitoring = try await monitoringServer(like: handlers[0], on: group)
     try await withThrowingTaskGroup { tasks in
+      if let monitoring { tasks.addTask { await monitoring.run() } }
       let dispatcher = outbox.map {
         Dispatcher(of: $0, on: group.loops[0], configuration.webhooks, logger: logger)
       }
@@ -57,13 +71,50 @@ package struct QueryService: Sendable {
       let bound = try await listen(server, on: addresses)
       for address in bound { logger.info("listening", metadata: ["address": "\(address)"]) }
       started(bound)
-      try await serve(server, draining)
+      try await serve(server, monitor.draining)
       if outbox?.schema.isInstalled == true { await dispatcher?.stop(within: .seconds(10)) }
+      await monitoring?.shutdown(by: .now + Self.monitoringLimit)
       tasks.cancelAll()
     }
+    for lag in lags { await lag.stop() }
+    monitor.watch(nil)
     await outbox?.shutdown()
     for database in databases.values { await database.shutdown() }
     await group.shutdown()
+  }
+
+  /// How long whoever asks for metrics may keep the service from ending.
+  private static let monitoringLimit = Duration.seconds(1)
+
+  private func monitor(_ pools: [String: DatabasePool], _ outbox: Outbox?) -> Monitor {
+    var databases: [String: Monitor.Database] = [:]
+    for (alias, pool) in pools {
+      let database = configuration.databases[alias]
+      databases[alias] = Monitor.Database(
+        pool: pool, size: database?.poolSize ?? 0, isRequired: database?.isRequired ?? true)
+    }
+    return Monitor(of: databases, outbox: outbox, version: Self.version, in: metrics)
+  }
+
+  /// Serves what is for who runs the service, at addresses of its own; nil if it has none. `served` is the first loop's.
+  private func monitoringServer(
+    like served: ServiceHandler, on group: EventLoopGroup
+  ) async throws -> HTTPServer? {
+    guard !configuration.metricsListen.isEmpty else { return nil }
+    let loops = EventLoopGroup(of: [group.loops[0]])
+    let handler = ServiceHandler(
+      executor: served.executor, loopIndex: 0, monitor: served.monitor, scope: .monitoring,
+      documentation: served.documentation)
+    var http = configuration.http(logger: logger)
+    http.accessLog = nil
+    http.maximumConnections = 100
+    let server = HTTPServer(handler: handler, loops: loops, configuration: http, logger: logger)
+    for text in configuration.metricsListen {
+      let address = try await server.listen(
+        on: SocketAddress(parsing: text), mode: configuration.socketMode)
+      logger.info("metrics are served", metadata: ["address": "\(address)"])
+    }
+    return server
   }
 
   /// The outbox of the default database.
@@ -91,7 +142,7 @@ package struct QueryService: Sendable {
     return bound
   }
 
-  private func serve(_ server: HTTPServer, _ draining: ServiceHandler.Draining) async throws {
+  private func serve(_ server: HTTPServer, _ draining: Monitor.Draining) async throws {
     try await withThrowingTaskGroup { tasks in
       tasks.addTask { await server.run() }
       tasks.addTask {

@@ -1,9 +1,11 @@
 import ArgumentParser
+import CoreMetrics
 import Glibc
 import Logging
 import ServiceLifecycle
 import TransomCluster
 import TransomConfiguration
+import TransomMetrics
 import TransomService
 import UnixSignals
 
@@ -31,6 +33,9 @@ struct Serve: AsyncParsableCommand {
     let settings = try arguments.load().settings
     var logger = Logger(label: "transom") { StreamLogHandler.standardError(label: $0) }
     logger.logLevel = settings.logLevel
+    // Before anything counts.
+    let metrics = MetricsRegistry()
+    MetricsSystem.bootstrap(metrics)
     var configuration = settings.service
     try InheritedSockets.add(to: &configuration, allowsPublic: settings.allowsUnauthenticated)
 
@@ -42,7 +47,8 @@ struct Serve: AsyncParsableCommand {
     }
     do {
       let service = Host(
-        service: QueryService(configuration, logger: logger), showsExample: embedded != nil)
+        service: QueryService(configuration, logger: logger, metrics: metrics),
+        showsExample: embedded != nil)
       let group = ServiceGroup(
         services: [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
       try await Interrupts.exitingAtSecond { try await group.run() }

@@ -1,11 +1,12 @@
 import ArgumentParser
+import TransomService
 
 /// The command line.
 @main
 struct Transom: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Safe, atomic PostgreSQL transactions over HTTP.",
-    version: "0.1.0",
+    version: QueryService.version,
     subcommands: [Serve.self, Migrate.self, ShowConfiguration.self, Key.self],
     defaultSubcommand: Serve.self)
 }

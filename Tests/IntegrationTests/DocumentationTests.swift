@@ -95,9 +95,13 @@ import TransomCluster
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     try await withDatabase { db in
       try await db.query(schema)
-      let environment = TestKey.hooks.environment(["WEBHOOKS": "true"]).merging(
-        ["TRANSOM_WEBHOOKS_ALLOW_NETWORKS": "127.0.0.0/8", "TRANSOM_WEBHOOKS_RETRY_SCHEDULE": "1h"]
-      ) { $1 }
+      let environment = TestKey.hooks.environment(["WEBHOOKS": "true", "MONITORING": "true"])
+        .merging(
+          [
+            "TRANSOM_WEBHOOKS_ALLOW_NETWORKS": "127.0.0.0/8",
+            "TRANSOM_WEBHOOKS_RETRY_SCHEDULE": "1h",
+          ]
+        ) { $1 }
       try await withService(for: db.connectionString, environment: environment) { service in
         let url = "http://127.0.0.1:\(service.port)"
         let made = try await PythonEnvironment.command(

@@ -32,7 +32,9 @@ struct Sample: Sendable, CustomTestStringConvertible {
   }
 
   static let general: [Sample] = [
-    Sample("listen", "127.0.0.1:9000", isList: true), Sample("allow_unauthenticated", "true"),
+    Sample("listen", "127.0.0.1:9000", isList: true),
+    Sample("metrics.listen", "127.0.0.1:9001", isList: true),
+    Sample("allow_unauthenticated", "true"),
     Sample("socket_mode", "600", bad: "888"), Sample("data_directory", "/tmp/x", bad: ""),
     Sample("migrate", "false"), Sample("loops", "3", bad: "0"), Sample("log.level", "debug"),
     Sample("limits.body", "1MiB", bad: "8MB"), Sample("limits.response", "2048", shown: "2KiB"),
@@ -67,7 +69,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
   static let database: [Sample] = [
     Sample("url", "postgres://u:pw@h/d", shown: "postgres://u:***@h/d", bad: "postgres://%zz"),
     Sample("pool.size", "7", bad: "0"), Sample("pool.wait_ms", "7", bad: "-1"),
-    Sample("prepared_statements", "false", bad: "maybe"),
+    Sample("prepared_statements", "false", bad: "maybe"), Sample("required", "false", bad: "2"),
   ]
 
   static let key: [Sample] = [
@@ -75,7 +77,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
     Sample("databases", "*", bad: "", isList: true), Sample("read_only", "true"),
     Sample("roles", "reader", bad: "", isList: true),
     Sample("settings", "app.*", bad: "", isList: true), Sample("webhooks", "true"),
-    Sample("rate", "7", bad: "0"), Sample("burst", "7", bad: "0"),
+    Sample("monitoring", "true"), Sample("rate", "7", bad: "0"), Sample("burst", "7", bad: "0"),
     Sample("concurrency", "7", bad: "0"),
   ]
 

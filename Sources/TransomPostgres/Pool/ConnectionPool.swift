@@ -53,6 +53,7 @@ actor ConnectionPool: EventLoopActor {
   private var isPatient = false
   private var isImpatient = false
   private var lastFailure: String?
+  private var failures = 0
   private var drained: [CheckedContinuation<Void, Never>] = []
 
   init(
@@ -331,6 +332,7 @@ actor ConnectionPool: EventLoopActor {
       settle(try await PostgresConnection.connect(connectionConfiguration, on: loop))
     } catch {
       lastFailure = String(describing: error)
+      failures += 1
       let retry = state.connectFailed(at: now, jitter: .random(in: 0...1))
       _ = loop.schedule(at: MonotonicInstant(sinceOrigin: retry)) { [weak self] in
         self?.onLoop { $0.openMore() }
@@ -387,6 +389,6 @@ actor ConnectionPool: EventLoopActor {
   var counts: DatabasePool.Counts {
     DatabasePool.Counts(
       idle: state.idleCount, leased: state.openCount - state.idleCount,
-      connecting: state.connectingCount, waiting: state.waiterCount)
+      connecting: state.connectingCount, waiting: state.waiterCount, failures: failures)
   }
 }

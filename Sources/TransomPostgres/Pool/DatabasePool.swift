@@ -26,6 +26,18 @@ package final class DatabasePool: Sendable {
     package var leased = 0
     package var connecting = 0
     package var waiting = 0
+    /// How many connections could not be made, ever.
+    package var failures = 0
+
+    package init(
+      idle: Int = 0, leased: Int = 0, connecting: Int = 0, waiting: Int = 0, failures: Int = 0
+    ) {
+      self.idle = idle
+      self.leased = leased
+      self.connecting = connecting
+      self.waiting = waiting
+      self.failures = failures
+    }
   }
 
   private let pools: [ConnectionPool]
@@ -84,6 +96,7 @@ package final class DatabasePool: Sendable {
         sum.leased += counts.leased
         sum.connecting += counts.connecting
         sum.waiting += counts.waiting
+        sum.failures += counts.failures
       }
       return sum
     }

@@ -29,6 +29,7 @@ package final class Authenticator: Sendable {
   package enum Purpose: Sendable {
     case transactions
     case webhooks
+    case monitoring
   }
 
   package enum Admission {
@@ -70,6 +71,9 @@ package final class Authenticator: Sendable {
   package func admit(_ caller: Caller, as purpose: Purpose) -> Admission {
     if purpose == .webhooks, !caller.rights.managesWebhooks {
       return .refused(.forbidden(pointer: nil, detail: "The key may not manage webhooks."))
+    }
+    if purpose == .monitoring, !caller.rights.monitors {
+      return .refused(.forbidden(pointer: nil, detail: "The key may not see metrics."))
     }
     do {
       try caller.enter()

@@ -12,6 +12,8 @@ package struct Rights: Equatable, Sendable {
   package var settings = Names.any
   /// Whether it may use `/webhooks` and `/deliveries`.
   package var managesWebhooks = false
+  /// Whether it may see `/metrics`, and all of `/health`.
+  package var monitors = false
 
   package init() {}
 }

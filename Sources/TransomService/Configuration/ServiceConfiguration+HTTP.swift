@@ -97,6 +97,13 @@ extension ServiceConfiguration {
     try (listen + inherited.map(\.address)).filter { try !SocketAddress(parsing: $0).isLocal }
   }
 
+  /// Checks where metrics are to be served.
+  ///
+  /// - Throws: if an address is malformed or its host is unknown.
+  package func checkMetricsAddresses() throws {
+    for address in metricsListen { _ = try SocketAddress(parsing: address) }
+  }
+
   func http(logger: Logger) -> HTTPServer.Configuration {
     var http = HTTPServer.Configuration()
     http.limits.requestLine = limits.requestLine

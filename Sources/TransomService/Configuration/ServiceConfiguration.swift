@@ -15,6 +15,8 @@ package struct ServiceConfiguration: Sendable {
     package var poolWait: Duration = .seconds(2)
     /// Off behind PgBouncer in transaction mode.
     package var preparesStatements = true
+    /// Whether the service is ready only if this database answers.
+    package var isRequired = true
 
     package init(url: String) { self.url = url }
 
@@ -27,6 +29,9 @@ package struct ServiceConfiguration: Sendable {
   /// `HOST:PORT`, `[IPV6]:PORT` or `unix:/PATH`; port 0 is any free one.
   package var listen = defaultListen
   package static let defaultListen = ["127.0.0.1:8080"]
+  /// Where `/metrics` and all of `/health` are served to whoever reaches it, beside `/livez` and `/readyz`; then the other
+  /// addresses do not have `/metrics`. None: they have, with a key that may monitor if there are keys.
+  package var metricsListen: [String] = []
   /// Sockets that listen already, which the process was started with.
   package var inherited: [InheritedSocket] = []
   /// Who may connect to Unix-domain sockets that are made, as chmod(2) takes it.

@@ -1,5 +1,6 @@
 package import TransomEventLoop
 package import TransomHTTP
+package import TransomMetrics
 package import TransomPostgres
 
 /// What bounds a transaction.
@@ -25,7 +26,7 @@ package actor TransactionExecutor: EventLoopActor {
   package nonisolated let loop: EventLoop
   package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.executor }
 
-  private let databases: [String: LoopPool]
+  private let databases: [String: Target]
   private let schemas: [String: SchemaInstallation]
   let limits: ExecutionLimits
   /// What is known of the types of each database.
@@ -39,13 +40,23 @@ package actor TransactionExecutor: EventLoopActor {
 
   package init(
     on loop: EventLoop, index: Int, databases: [String: DatabasePool],
-    schemas: [String: SchemaInstallation], _ limits: ExecutionLimits, outbox: Outbox? = nil
+    schemas: [String: SchemaInstallation], _ limits: ExecutionLimits, outbox: Outbox? = nil,
+    metrics: MetricsRegistry = MetricsRegistry()
   ) {
     self.loop = loop
     self.schemas = schemas
-    self.databases = databases.mapValues { $0.onLoop(index) }
+    self.databases = Dictionary(
+      uniqueKeysWithValues: databases.map {
+        ($0, Target(pool: $1.onLoop(index), metrics: TransactionMetrics(in: metrics, database: $0)))
+      })
     self.limits = limits
     self.outbox = outbox
+  }
+
+  /// A database as this loop uses it.
+  private struct Target {
+    var pool: LoopPool
+    var metrics: TransactionMetrics
   }
 
   /// Whether somebody wants to know of every commit, by the request's name.
@@ -103,21 +114,27 @@ package actor TransactionExecutor: EventLoopActor {
     defer { loop.cancel(timer) }
     var job = Job(
       plan: plan, key: key, rowFormat: request.rowFormat, alias: request.database,
-      database: database, deadline: deadline, timeout: timeout,
+      database: database.pool, deadline: deadline, timeout: timeout,
       maxAttempts: min(request.maxAttempts ?? limits.attempts, limits.maximumAttempts),
       interruption: interruption, stream: stream, buffer: buffer)
-    while true {
-      if let body = try await attemptUnlessDown(&job) {
-        return TransactionAnswer(
-          body: body, outcome: job.plan.isDryRun ? .rolledBack : .committed, timing: job.timing,
-          isReplay: job.isReplay)
+    do throws(ServiceError) {
+      while true {
+        if let body = try await attemptUnlessDown(&job) {
+          let outcome: Outcome = job.plan.isDryRun ? .rolledBack : .committed
+          database.metrics.ended(outcome, nil, job.timing, attempts: job.attempts)
+          return TransactionAnswer(
+            body: body, outcome: outcome, timing: job.timing, isReplay: job.isReplay)
+        }
+        if job.shouldEndApart {
+          job.plan = TransactionPlan(request, endsApart: true)
+          job.ownAttempts += 1
+        } else {
+          await pause(before: job.attempts + 1)
+        }
       }
-      if job.shouldEndApart {
-        job.plan = TransactionPlan(request, endsApart: true)
-        job.ownAttempts += 1
-      } else {
-        await pause(before: job.attempts + 1)
-      }
+    } catch {
+      database.metrics.ended(error.problem.outcome, error, job.timing, attempts: job.attempts)
+      throw error
     }
   }
 
@@ -187,7 +204,7 @@ package actor TransactionExecutor: EventLoopActor {
     let began = MonotonicInstant.now
     // By plain calls where nothing has to be waited for: see `HTTPConnection.serve`.
     let lease =
-      if let idle = job.database.leaseIdle() { idle } else { try await lease(job) }
+      if let idle = job.database.leaseIdle() { idle } else { try await lease(&job) }
     let leased = MonotonicInstant.now
     job.timing.queue += leased - began
     let connection = lease.connection
@@ -285,10 +302,14 @@ package actor TransactionExecutor: EventLoopActor {
     }
   }
 
-  private nonisolated func lease(_ job: Job) async throws(ServiceError) -> DatabasePool.Lease {
+  private nonisolated func lease(
+    _ job: inout Job
+  ) async throws(ServiceError) -> DatabasePool.Lease {
+    let began = loop.now
     do {
       return try await job.database.lease(until: job.deadline, isCancellable: false)
     } catch {
+      job.timing.queue += loop.now - began
       if job.interruption.reason == .timedOut || loop.now >= job.deadline { throw timedOut(job) }
       let alias = job.alias
       switch error {

@@ -1,5 +1,6 @@
 package import Logging
 internal import Synchronization
+internal import TransomEventLoop
 package import TransomPostgres
 
 /// What one database's schema `transom` holds for the service: events that were committed, and their deliveries.
@@ -16,6 +17,7 @@ package final class Outbox: Sendable {
   let logger: Logger
   private let commitIsTaken = Atomic(false)
   private let waker = Mutex<Waker?>(nil)
+  private let counted = Mutex<Backlog?>(nil)
 
   package init(
     in database: Database, migrates: Bool, allowsAddresses: Bool = false,
@@ -44,6 +46,25 @@ package final class Outbox: Sendable {
 
   /// Whether a hook may have an address of its own.
   package var allowsAddresses: Bool { installedRules.allowsAddresses }
+
+  /// What was pending when it was counted last; nil: it has not been counted.
+  var lastBacklog: Backlog? { counted.withLock { $0 } }
+
+  /// What is pending at one moment.
+  struct Backlog: Sendable {
+    var count: Int
+    /// For how long the oldest has been due.
+    var age: Duration
+    var countedAt: MonotonicInstant
+  }
+
+  /// Counts what is pending, which takes the longer the more that is.
+  func countBacklog() async throws -> Backlog {
+    let (count, age) = try await backlog()
+    let backlog = Backlog(count: count, age: .milliseconds(age), countedAt: .now)
+    counted.withLock { $0 = backlog }
+    return backlog
+  }
 
   // MARK: For transactions
 

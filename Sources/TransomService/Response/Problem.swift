@@ -1,7 +1,7 @@
 package import TransomPostgres
 
 /// What is stored once a request has failed. Every problem says it.
-package enum Outcome: String, Equatable, Sendable {
+package enum Outcome: String, CaseIterable, Equatable, Sendable {
   /// Nothing was run.
   case notStarted = "not_started"
   /// What was run is undone.

@@ -7,6 +7,8 @@ enum Route {
   case sql
   case livez
   case readyz
+  case health
+  case metrics
   case document(DocumentForm)
   case webhooks(WebhookRoute)
   /// There is no such path, its method is another, or its body is encoded.
@@ -49,13 +51,24 @@ enum Route {
     case .webhooks: .webhooks
     // It has ways of its own to bring a key.
     case .sql: nil
+    case .metrics: .monitoring
+    // It tells everybody something, and who may monitor all.
+    case .health: nil
     case .livez, .readyz, .document, .refused, .options: nil
     }
   }
 
   var isHealth: Bool {
     switch self {
-    case .livez, .readyz: true
+    case .livez, .readyz, .health: true
+    case .transactions, .sql, .metrics, .document, .webhooks, .refused, .options: false
+    }
+  }
+
+  /// Whether it is served at the addresses that are for who runs the service.
+  var isMonitoring: Bool {
+    switch self {
+    case .livez, .readyz, .health, .metrics: true
     case .transactions, .sql, .document, .webhooks, .refused, .options: false
     }
   }
@@ -87,6 +100,8 @@ enum Route {
     if request.hasPath("/sql") { return (.sql, .post) }
     if request.hasPath("/livez") { return (.livez, .get) }
     if request.hasPath("/readyz") { return (.readyz, .get) }
+    if request.hasPath("/health") { return (.health, .get) }
+    if request.hasPath("/metrics") { return (.metrics, .get) }
     if request.hasPath("/openapi.yaml") { return (.document(.yaml), .get) }
     if request.hasPath("/openapi.json") { return (.document(.json), .get) }
     if request.hasPath("/docs") { return (.document(.page), .get) }

@@ -1,35 +1,35 @@
 internal import HTTPTypes
-internal import Synchronization
 internal import TransomEventLoop
 package import TransomHTTP
-internal import TransomPostgres
 
 /// Routes each request to what answers it: one for each event loop.
 package final class ServiceHandler: RequestHandler {
-  /// Whether the service was told to stop: load balancers shall look elsewhere.
-  final class Draining: Sendable {
-    private let flag = Atomic(false)
-    var isOn: Bool { flag.load(ordering: .relaxed) }
-    func begin() { flag.store(true, ordering: .relaxed) }
+  /// What is served.
+  enum Scope: Sendable {
+    case everything
+    /// What is for who runs the service has addresses of its own.
+    case allButMetrics
+    case monitoring
   }
 
   let executor: TransactionExecutor
   private let neon: NeonEndpoint
-  private let loopIndex: Int
-  private let readiness: Readiness
-  private let draining: Draining
+  let loopIndex: Int
+  let monitor: Monitor
+  private let counts: RequestMetrics
+  private let scope: Scope
   let identity = RequestIdentity()
   let crossOrigin: CrossOriginPolicy?
-  private let hosts: HostPolicy?
+  let hosts: HostPolicy?
   private let webhookResource: WebhookResource?
-  private let gate: Gate?
+  let gate: Gate?
   let documentation: Documentation
 
   /// Without a gate, everybody may do everything.
   init(
-    executor: TransactionExecutor, loopIndex: Int, readiness: Readiness, draining: Draining,
-    crossOrigin: CrossOriginPolicy?, hosts: HostPolicy? = nil, webhooks: WebhookResource? = nil,
-    gate: Gate? = nil, documentation: Documentation
+    executor: TransactionExecutor, loopIndex: Int, monitor: Monitor, scope: Scope = .everything,
+    crossOrigin: CrossOriginPolicy? = nil, hosts: HostPolicy? = nil,
+    webhooks: WebhookResource? = nil, gate: Gate? = nil, documentation: Documentation
   ) {
     self.documentation = documentation
     self.hosts = hosts
@@ -39,8 +39,9 @@ package final class ServiceHandler: RequestHandler {
     self.executor = executor
     neon = NeonEndpoint(executor: executor, gate: gate)
     self.loopIndex = loopIndex
-    self.readiness = readiness
-    self.draining = draining
+    self.monitor = monitor
+    self.scope = scope
+    counts = RequestMetrics(in: monitor.registry)
   }
 
   /// Answers a request.
@@ -48,6 +49,7 @@ package final class ServiceHandler: RequestHandler {
     var response: Response
     var name: [UInt8]?
     var route = route(request)
+    let endpoint = route.endpoint
     var caller: Caller?
     if let gate, let purpose = route.purpose {
       switch gate.authenticator.admit(request, as: purpose) {
@@ -62,19 +64,33 @@ package final class ServiceHandler: RequestHandler {
     case .transactions:
       if executor.reportsCommits { name = identity.name(of: request) }
       if MediaType.prefersLines(request) {
-        return await streamedTransaction(request, exchange, caller, name: name)
+        response = await streamedTransaction(request, exchange, caller, name: name)
+        count(endpoint, request, response, exchange)
+        return response
       }
       response = await transaction(request, exchange, caller, name: name)
     case .sql: response = await neon.respond(to: request, in: exchange)
     case .livez: response = text("alive\n", exchange)
     case .readyz: response = await ready(exchange)
+    case .health: response = await health(request, exchange)
+    case .metrics: response = await metrics(request, exchange)
     case .webhooks(let route): response = await webhooks(route, request, exchange)
     case .document(let form): response = await document(form, exchange)
     case .refused(let error): response = problem(error, exchange)
     case .options(let methods): response = options(request, methods, exchange)
     }
     appendCommonFields(for: request, name: name, to: &response.fields)
+    count(endpoint, request, response, exchange)
     return response
+  }
+
+  private func count(
+    _ endpoint: RequestMetrics.Endpoint, _ request: Request, _ response: Response,
+    _ exchange: Exchange
+  ) {
+    counts.answered(
+      endpoint, request.method, response.status, took: .now - exchange.receivedAt,
+      in: TraceContext(request))
   }
 
   /// Appends what each answer has.
@@ -92,6 +108,7 @@ package final class ServiceHandler: RequestHandler {
   /// As much of it as is known decides who may read the answer, and how it is named.
   package func response(to refusal: Refusal, request: Request?) -> Response {
     var response = refusal.response
+    counts.refused(response.status, request?.method)
     guard let request else {
       identity.append(to: &response.fields)
       return response
@@ -104,6 +121,13 @@ package final class ServiceHandler: RequestHandler {
   /// Health is told under every name: those who check it choose one of theirs, and it is no secret.
   private func route(_ request: Request) -> Route {
     let route = Route(request)
+    switch scope {
+    case .everything: break
+    case .allButMetrics:
+      if case .metrics = route { return .refused(.notFound(path: request.path)) }
+    case .monitoring:
+      if !route.isMonitoring { return .refused(.notFound(path: request.path)) }
+    }
     guard let hosts, !route.isHealth, !hosts.allows(request) else { return route }
     return .refused(.misdirected(host: request.hostText ?? ""))
   }
@@ -179,18 +203,6 @@ package final class ServiceHandler: RequestHandler {
     }
   }
 
-  // MARK: Health
-
-  private func ready(_ exchange: Exchange) async -> Response {
-    if draining.isOn { return problem(.draining, exchange) }
-    if let failure = await readiness.firstFailure(onLoop: loopIndex) {
-      let error = ServiceError.databaseUnavailable(
-        database: failure.database, detail: failure.reason)
-      return problem(error, exchange)
-    }
-    return text("ready\n", exchange)
-  }
-
   // MARK: Answers
 
   /// What may be done at a path (RFC 9110, section 9.3.7), which is also what a browser asks first for a page of
@@ -202,7 +214,7 @@ package final class ServiceHandler: RequestHandler {
     return response
   }
 
-  private func text(_ text: String, _ exchange: Exchange) -> Response {
+  func text(_ text: String, _ exchange: Exchange) -> Response {
     var response = exchange.makeResponse(.ok, contentType: .text)
     response.body += text.utf8
     return response

@@ -165,8 +165,8 @@ actor Dispatcher: EventLoopActor {
     }
     if now >= nextCount {
       nextCount = now + Self.countInterval
-      let backlog = try await outbox.backlog()
-      metrics.backlog(backlog.count, age: .milliseconds(backlog.age))
+      let backlog = try await outbox.countBacklog()
+      metrics.backlog(backlog.count, age: backlog.age)
     }
     if now >= nextSweep {
       let hasMore = try await outbox.sweep(olderThan: configuration.retention)
