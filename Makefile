@@ -10,7 +10,7 @@ RELEASE = build -c release --product transom --static-swift-stdlib -Xswiftc -enf
 # Where make install puts what it has built; DESTDIR is put before each of them.
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
-UNITS = $(PREFIX)/lib/systemd/system
+UNITS ?= $(PREFIX)/lib/systemd/system
 # Passed on: make run ARGS="--listen 127.0.0.1:9000", make test ARGS="--filter HTTP",
 # make bench ARGS="--quick".
 ARGS ?=

@@ -73,6 +73,7 @@ class Root:
             sh("mount", "-t", kind, kind, self.path / kind.replace("fs", ""))
         self.bind("/dev")
         # Packages come from where this machine gets its own.
+        (self.path / "etc/apt/sources.list").unlink(missing_ok=True)
         for name in ("apt/sources.list", "apt/sources.list.d", "apt/apt.conf.d", "resolv.conf"):
             source, target = Path("/etc") / name, self.path / "etc" / name
             if source.is_dir():
