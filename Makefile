@@ -1,11 +1,16 @@
 # Each target does all it needs, also in a fresh clone. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-asan test-tsan test-random fuzz schemathesis page lint format bench bench-library docs deps clean
+.PHONY: help run build test test-asan test-tsan test-random fuzz schemathesis page lint format bench bench-library docs \
+  install install-files deb try-image try-deb check-deploy deps clean
 
 SWIFT ?= swift
 # The released executable holds Swift's own libraries, and leaves out the checks for overlapping accesses to memory, which
 # every test makes: a tenth of the time that our own code takes.
 RELEASE = build -c release --product transom --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked
+# Where make install puts what it has built; DESTDIR is put before each of them.
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+UNITS ?= $(PREFIX)/lib/systemd/system
 # Passed on: make run ARGS="--listen 127.0.0.1:9000", make test ARGS="--filter HTTP",
 # make bench ARGS="--quick".
 ARGS ?=
@@ -86,6 +91,37 @@ bench-library: ## Measure the library alone against psycopg 3 on this machine (a
 
 docs: deps ## Make the documentation of the libraries
 	scripts/docs
+
+install: build install-files ## Install below PREFIX=/usr/local, and units for systemd; DESTDIR= for packages
+
+# Of what is built already. An existing configuration stays.
+install-files:
+	install -D -m 755 -s .build/release/transom "$(DESTDIR)$(PREFIX)/bin/transom"
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man1" deploy/transom.1
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/transom" README.md CHANGELOG.md openapi.yaml
+	install -D -m 644 -t "$(DESTDIR)$(UNITS)" deploy/systemd/transom.socket
+	sed "s|/usr/bin/transom|$(PREFIX)/bin/transom|; s|/etc/|$(SYSCONFDIR)/|" deploy/systemd/transom.service \
+	  >"$(DESTDIR)$(UNITS)/transom.service"
+	install -D -m 644 deploy/systemd/transom.sysusers "$(DESTDIR)$(PREFIX)/lib/sysusers.d/transom.conf"
+	install -D -m 644 deploy/systemd/transom.tmpfiles "$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/transom.conf"
+	test -e "$(DESTDIR)$(SYSCONFDIR)/transom/transom.yaml" || \
+	  install -D -m 644 -t "$(DESTDIR)$(SYSCONFDIR)/transom" deploy/transom.yaml
+
+deb: build ## Make a Debian package: .build/deb/transom_*.deb
+	scripts/install-deps deb
+	scripts/make-deb
+
+try-deb: deb ## Install the package in a fresh Debian by debootstrap, and start the service there (as root)
+	scripts/install-deps try
+	scripts/try-deb
+
+try-image: ## Run the Dockerfile's steps in a fresh Debian by debootstrap, and try the result (as root)
+	scripts/install-deps try
+	scripts/try-image
+
+check-deploy: ## Check compose.yaml, the units, the Kubernetes manifests and the package with their own tools
+	scripts/install-deps deploy
+	scripts/check-deploy
 
 deps: ## Install the Debian packages that are missing
 	@scripts/install-deps

@@ -9,6 +9,7 @@ enum Catalogue {
       "HOST:PORT, [IPV6]:PORT or unix:/PATH; port 0 is any free one. Sockets of systemd replace the default."
     ) { settings, addresses in
       settings.service.listen = addresses
+      settings.isListenSet = true
       _ = try settings.service.publicAddresses()
     } show: {
       $0.service.listen

@@ -37,7 +37,7 @@ struct Serve: AsyncParsableCommand {
     let metrics = MetricsRegistry()
     MetricsSystem.bootstrap(metrics)
     var configuration = settings.service
-    try InheritedSockets.add(to: &configuration, allowsPublic: settings.allowsUnauthenticated)
+    try InheritedSockets.add(to: &configuration, settings)
 
     let embedded = try await embeddedCluster(settings, logger)
     if let embedded {
@@ -48,7 +48,7 @@ struct Serve: AsyncParsableCommand {
     do {
       let service = Host(
         service: QueryService(configuration, logger: logger, metrics: metrics),
-        showsExample: embedded != nil)
+        showsExample: embedded != nil, keys: configuration.keys.map(\.name))
       let group = ServiceGroup(
         services: [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
       try await Interrupts.exitingAtSecond { try await group.run() }
@@ -79,34 +79,17 @@ struct Serve: AsyncParsableCommand {
 private struct Host: Service {
   let service: QueryService
   let showsExample: Bool
+  /// The names of those that are taken; none: none is needed.
+  let keys: [String]
 
   func run() async throws {
     let showsExample = showsExample
+    let keys = keys
     try await service.run { addresses in
       guard showsExample, let address = addresses.first else { return }
-      print(Self.example(address))
+      print(FirstTransaction.text(for: address, keys: keys))
       // Into a pipe or a file, such as a container's log, it would wait for the end otherwise.
       fflush(nil)
     }
-  }
-
-  /// What to do first: a command that works as it stands.
-  private static func example(_ address: String) -> String {
-    let place =
-      address.hasPrefix("unix:")
-      ? "--unix-socket \(address.dropFirst(5)) http://localhost" : "http://\(address)"
-    return """
-
-      Transom is ready. Post a first transaction:
-
-        curl \(place)/transactions --json '{"statements": [
-          {"sql": "create table if not exists account (id serial primary key, owner text unique)"},
-          {"id": "ada", "sql": "insert into account (owner) values ($1) on conflict do nothing returning id", "params": ["ada"]},
-          {"savepoint": [{"sql": "insert into account (owner) values ($1)", "params": ["ada"]}], "on_error": "continue"},
-          {"sql": "select * from account"}]}'
-
-      Stop with Ctrl-C. The data stay.
-
-      """
   }
 }

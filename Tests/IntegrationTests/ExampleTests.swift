@@ -62,6 +62,24 @@ import TransomCluster
     }
   }
 
+  @Test func `where there are keys, the command that is printed has a place for one`() async throws
+  {
+    let directory = "/tmp/transom-example-key-\(getpid())"
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--data-directory", directory]
+    let transom = try await TransomProcess.start(
+      arguments, environment: TestKey.writer.environment())
+    _ = try await transom.line(with: "Stop with Ctrl-C")
+    #expect(transom.log.contains("with the key of writer for KEY"))
+    let pattern = /curl http[^ ]+ -H 'Authorization: Bearer KEY' [^']+'[^']+'/
+    let command = try #require(transom.log.firstMatch(of: pattern)).output
+      .replacing("KEY", with: TestKey.writer.text)
+    let answer = try await run("/bin/sh", ["-c", command + " --silent --fail"])
+    #expect(try JSON(parsing: Array(answer.utf8)).without(Self.sourcePlace) == Self.documented)
+    transom.terminate()
+    #expect(try await transom.waitForExit() == 0)
+  }
+
   @Test func `Python's requests gets the documented answer`() async throws {
     let script = """
       import requests, sys

@@ -89,6 +89,26 @@ import Testing
     try FileManager.default.removeItem(atPath: path)
   }
 
+  @Test func `an address that was set is served beside systemd's sockets, the default one, too`()
+    async throws
+  {
+    let script = """
+      import os, socket, sys
+      tcp = socket.socket()
+      tcp.bind(("127.0.0.1", 0))
+      tcp.listen(); os.dup2(tcp.fileno(), 100); os.dup2(100, 3, inheritable=True)
+      os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+      os.execv(sys.argv[1], sys.argv[1:])
+      """
+    let transom = try await TransomProcess.start(
+      ["-c", script, TransomProcess.executable] + Self.noDatabase + ["--listen", "127.0.0.1:8080"],
+      executable: "/usr/bin/python3")
+    // It is served or, if something else on this machine has it, refused.
+    try await eventually("the address is told") { transom.log.contains("127.0.0.1:8080") }
+    transom.send(SIGKILL)
+    _ = try await transom.waitForExit()
+  }
+
   @Test func `sockets for another process are not taken, and wrong ones end the start`()
     async throws
   {
