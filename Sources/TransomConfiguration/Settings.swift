@@ -10,6 +10,8 @@ package struct Settings: Sendable {
   package var dataDirectory: String?
   /// How the private PostgreSQL is used, if anything is said about that.
   package var privateDatabase: ServiceConfiguration.Database?
+  /// Where named transactions are defined.
+  package var transactionsFolder: String?
   /// Whether addresses that others can reach are served although nobody has to say who they are.
   package var allowsUnauthenticated = false
 
