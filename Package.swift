@@ -194,7 +194,8 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: strict),
     .testTarget(
-      name: "TransomConfigurationTests", dependencies: ["TransomConfiguration", "TransomService"],
+      name: "TransomConfigurationTests",
+      dependencies: ["TransomConfiguration", "TransomService", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "TransomClusterTests", dependencies: ["TransomCluster", "TestSupport"],

@@ -45,6 +45,15 @@ enum Catalogue {
       "Whether the schema transom is installed and updated at the start."),
     .number(
       ["loops"], \.service.loops, in: 1...1024, "Event loops, each a thread: one a core is best."),
+    .text(
+      ["transactions", "folder"], "DIRECTORY",
+      "A folder of named transactions: transfer.yaml is run by POST /transactions/transfer."
+    ) {
+      $0.service.transactions = try DefinitionFolder.read($1)
+      $0.transactionsFolder = $1
+    } show: {
+      $0.transactionsFolder
+    },
     .text(["log", "level"], "LEVEL", "trace, debug, info, notice, warning, error or critical.") {
       guard let level = Logger.Level(rawValue: $1) else {
         throw Allowed(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))
@@ -87,6 +96,16 @@ enum Catalogue {
     .flag(["read_only"], \.rights.isReadOnly, "Whether its transactions are READ ONLY."),
     .names(["roles"], \.rights.roles, "What \"role\" of a request may be."),
     .names(["settings"], \.rights.settings, "What \"settings\" of a request may hold."),
+    .list(
+      ["transactions"], "NAME",
+      "The named transactions that it may run, and no SQL of its own; * is any."
+    ) { draft, names in
+      guard names.allSatisfy({ !$0.isEmpty }) else { throw Allowed("names, or *") }
+      draft.rights.transactions = Names(names)
+      draft.rights.sendsSQL = false
+    } show: {
+      $0.rights.sendsSQL ? nil : $0.rights.transactions.texts
+    },
     .flag(["webhooks"], \.rights.managesWebhooks, "Whether it may manage webhooks."),
     .flag(["monitoring"], \.rights.monitors, "Whether it may see /metrics and all of /health."),
     .number(["rate"], \.limits.rate, in: 1...1_000_000, "Requests a second."),

@@ -12,6 +12,8 @@ package struct Settings: Sendable {
   package var privateDatabase: ServiceConfiguration.Database?
   /// Whether `listen` was set, so that it holds beside sockets that the process was started with.
   package var isListenSet = false
+  /// Where named transactions are defined.
+  package var transactionsFolder: String?
   /// Whether addresses that others can reach are served although nobody has to say who they are.
   package var allowsUnauthenticated = false
 

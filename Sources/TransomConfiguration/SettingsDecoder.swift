@@ -128,6 +128,7 @@ struct SettingsDecoder {
         throw SettingError("keys.\(name).burst is \"\(burst)\"; allowed is one beside a \"rate\"")
       }
       try Self.checkDatabases(of: name, draft.rights, settings)
+      try Self.checkTransactions(of: name, draft.rights, settings)
       var key = ServiceConfiguration.Key(name: name, hash: hash)
       key.rights = draft.rights
       key.limits = draft.limits
@@ -145,6 +146,19 @@ struct SettingsDecoder {
       throw SettingError(
         "keys.\(key).databases is \"\(names.joined(separator: ", "))\"; there is no database "
           + "\"\(name)\", but \(aliases.joined(separator: ", "))")
+    }
+  }
+
+  private static func checkTransactions(
+    of key: String, _ rights: Rights, _ settings: Settings
+  ) throws(SettingError) {
+    guard !rights.sendsSQL, case .these(let names) = rights.transactions else { return }
+    let known = settings.service.transactions.map(\.name)
+    for name in names where !known.contains(where: { Names([name]).contains($0) }) {
+      throw SettingError(
+        "keys.\(key).transactions is \"\(names.joined(separator: ", "))\"; there is no transaction "
+          + "\"\(name)\" in the transactions.folder"
+          + (known.isEmpty ? "" : ", but \(known.joined(separator: ", "))"))
     }
   }
 

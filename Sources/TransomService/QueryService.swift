@@ -36,7 +36,12 @@ package struct QueryService: Sendable {
     let monitor = monitor(databases, outbox)
     let gate = configuration.keys.isEmpty ? nil : Gate(configuration, logger: logger)
     let hosts = try configuration.hostPolicy()
-    let documentation = Documentation()
+    let transactions = configuration.transactions
+    let documentation = Documentation(
+      document: OpenAPIDocument(
+        yaml: NamedTransactionDocument(transactions).added(to: PackageResources.openapi_yaml)))
+    let named = Dictionary(transactions.map { ($0.name, $0) }) { first, _ in first }
+    let check = DefinitionCheck(databases: databases, outbox: outbox, logger: logger)
     let handlers = group.loops.enumerated().map { index, loop in
       ServiceHandler(
         executor: TransactionExecutor(
@@ -47,7 +52,7 @@ package struct QueryService: Sendable {
         scope: configuration.metricsListen.isEmpty ? .everything : .allButMetrics,
         crossOrigin: configuration.crossOrigin, hosts: hosts,
         webhooks: outbox.map { WebhookResource(outbox: $0, seal: configuration.webhooks.seal) },
-        gate: gate, documentation: documentation)
+        gate: gate, documentation: documentation, named: named)
     }
     let server = HTTPServer(
       handler: LoopHandlers(handlers: handlers, loops: group), loops: group,
@@ -68,13 +73,22 @@ package struct QueryService: Sendable {
         await dispatcher?.run()
       }
       await outbox?.schema.waitForFirstLook(timer: group.loops[0])
-      let bound = try await listen(server, on: addresses)
-      for address in bound { logger.info("listening", metadata: ["address": "\(address)"]) }
-      started(bound)
-      try await serve(server, monitor.draining)
+      var failure: (any Error)?
+      do {
+        let unchecked = try await check.check(transactions)
+        tasks.addTask { await check.checkLater(unchecked) }
+        let bound = try await listen(server, on: addresses)
+        for address in bound { logger.info("listening", metadata: ["address": "\(address)"]) }
+        started(bound)
+        try await serve(server, monitor.draining)
+      } catch {
+        failure = error
+      }
+      // It ends by nothing else.
       if outbox?.schema.isInstalled == true { await dispatcher?.stop(within: .seconds(10)) }
       await monitoring?.shutdown(by: .now + Self.monitoringLimit)
       tasks.cancelAll()
+      if let failure { throw failure }
     }
     for lag in lags { await lag.stop() }
     monitor.watch(nil)

@@ -87,12 +87,23 @@ import TransomCluster
     return try await Command("/usr/bin/python3", ["-c", script, text]).runChecked().output
   }
 
+  private static let note = """
+    description: Notes something.
+    params:
+      owner: {type: text, description: Whose it is.}
+      amounts: {type: "numeric[]", default: []}
+      about: {type: jsonb, nullable: true, default: null}
+    statements: [{sql: 'select :owner as owner, :amounts as amounts, :about as about'}]
+    """
+
   @Test func `a client made by openapi-python-client calls every endpoint`() async throws {
     let schema = try String(
       contentsOf: URL(filePath: "\(Self.root)/Tests/OpenAPI/schema.sql"), encoding: .utf8)
     let folder = "/tmp/transom-client-\(UInt64.random(in: 0...UInt64.max))"
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try FileManager.default.createDirectory(
+      atPath: folder + "/transactions", withIntermediateDirectories: true)
+    try Data(Self.note.utf8).write(to: URL(filePath: folder + "/transactions/note.yaml"))
     try await withDatabase { db in
       try await db.query(schema)
       let environment = TestKey.hooks.environment(["WEBHOOKS": "true", "MONITORING": "true"])
@@ -102,7 +113,10 @@ import TransomCluster
             "TRANSOM_WEBHOOKS_RETRY_SCHEDULE": "1h",
           ]
         ) { $1 }
-      try await withService(for: db.connectionString, environment: environment) { service in
+      try await withService(
+        for: db.connectionString, ["--transactions-folder", folder + "/transactions"],
+        environment: environment
+      ) { service in
         let url = "http://127.0.0.1:\(service.port)"
         let made = try await PythonEnvironment.command(
           "openapi-python-client",

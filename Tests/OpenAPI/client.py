@@ -74,6 +74,16 @@ once = models.TransactionRequest.from_dict({"statements": [{"sql": "select gen_r
 answers = [call("run_transaction", body=once, idempotency_key="once") for _ in range(2)]
 assert answers[0] == answers[1]
 
+# Named transactions, each of which has a path of its own.
+note = models.TransactionsNoteBody.from_dict({"params": {"owner": "ada", "amounts": [1, None], "about": {"a": 1}}})
+assert call("transactions_note", body=note).to_dict()["results"][0]["rows"] == [
+    {"owner": "ada", "amounts": [1, None], "about": {"a": 1}}]
+wrong = models.TransactionsNoteBody.from_dict({"params": {"owner": 1}})
+assert call("transactions_note", 422, body=wrong).pointer == "/params/owner"
+named = models.NamedTransactionRequest.from_dict({"params": {"owner": "bob"}})
+assert call("run_named_transaction", transaction="note", body=named).status == models.TransactionResultStatus.COMMITTED
+assert call("run_named_transaction", 404, transaction="nothing", body=named).type_ == "/problems/unknown-transaction"
+
 # Neon's protocol.
 line = f"postgresql://web:{key}@localhost/default"
 query = models.NeonQuery.from_dict({"query": "select $1::int + 1 as n", "params": ["1"]})

@@ -36,7 +36,9 @@ struct Sample: Sendable, CustomTestStringConvertible {
     Sample("metrics.listen", "127.0.0.1:9001", isList: true),
     Sample("allow_unauthenticated", "true"),
     Sample("socket_mode", "600", bad: "888"), Sample("data_directory", "/tmp/x", bad: ""),
-    Sample("migrate", "false"), Sample("loops", "3", bad: "0"), Sample("log.level", "debug"),
+    Sample("migrate", "false"), Sample("loops", "3", bad: "0"),
+    // A folder without any definition.
+    Sample("transactions.folder", "/etc/skel", bad: "/none"), Sample("log.level", "debug"),
     Sample("limits.body", "1MiB", bad: "8MB"), Sample("limits.response", "2048", shown: "2KiB"),
     Sample("limits.request_line", "100", bad: "1"), Sample("limits.headers", "16KiB", bad: "0"),
     Sample("limits.header_count", "7", bad: "0"), Sample("limits.timeout_ms", "70", bad: "0"),
@@ -76,7 +78,8 @@ struct Sample: Sendable, CustomTestStringConvertible {
     Sample("sha256", String(repeating: "ab", count: 32), bad: "ab"),
     Sample("databases", "*", bad: "", isList: true), Sample("read_only", "true"),
     Sample("roles", "reader", bad: "", isList: true),
-    Sample("settings", "app.*", bad: "", isList: true), Sample("webhooks", "true"),
+    Sample("settings", "app.*", bad: "", isList: true),
+    Sample("transactions", "*", bad: "", isList: true), Sample("webhooks", "true"),
     Sample("monitoring", "true"), Sample("rate", "7", bad: "0"), Sample("burst", "7", bad: "0"),
     Sample("concurrency", "7", bad: "0"),
   ]

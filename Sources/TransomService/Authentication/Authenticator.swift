@@ -27,7 +27,9 @@ package final class Authenticator: Sendable {
 
   /// What an endpoint is for.
   package enum Purpose: Sendable {
+    /// Whatever takes SQL.
     case transactions
+    case named(String)
     case webhooks
     case monitoring
   }
@@ -69,11 +71,8 @@ package final class Authenticator: Sendable {
 
   /// Lets somebody in who is known.
   package func admit(_ caller: Caller, as purpose: Purpose) -> Admission {
-    if purpose == .webhooks, !caller.rights.managesWebhooks {
-      return .refused(.forbidden(pointer: nil, detail: "The key may not manage webhooks."))
-    }
-    if purpose == .monitoring, !caller.rights.monitors {
-      return .refused(.forbidden(pointer: nil, detail: "The key may not see metrics."))
+    if let refusal = caller.rights.refusal(of: purpose) {
+      return .refused(.forbidden(pointer: nil, detail: refusal))
     }
     do {
       try caller.enter()

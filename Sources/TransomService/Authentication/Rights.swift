@@ -10,6 +10,10 @@ package struct Rights: Equatable, Sendable {
   package var roles = Names.any
   /// What `settings` of a request may hold. The same is true of them.
   package var settings = Names.any
+  /// Whether it may send SQL of its own.
+  package var sendsSQL = true
+  /// The named transactions that it may run.
+  package var transactions = Names.any
   /// Whether it may use `/webhooks` and `/deliveries`.
   package var managesWebhooks = false
   /// Whether it may see `/metrics`, and all of `/health`.
@@ -47,14 +51,25 @@ package enum Names: Equatable, Sendable {
 }
 
 extension Rights {
-  /// Makes a request one that these rights allow.
+  /// Makes a request one that these rights allow. A named transaction has its role and its settings by its definition.
   ///
   /// - Throws: `ServiceError.forbidden` with the place of what they do not.
-  package func constrain(_ request: inout TransactionRequest) throws(ServiceError) {
+  package func constrain(
+    _ request: inout TransactionRequest, isNamed: Bool = false
+  ) throws(ServiceError) {
     guard databases.contains(request.database) else {
       throw .forbidden(
-        pointer: "/database", detail: "The key may not use the database \"\(request.database)\".")
+        pointer: isNamed ? nil : "/database",
+        detail: "The key may not use the database \"\(request.database)\".")
     }
+    if !isNamed { try checkFields(request) }
+    if isReadOnly {
+      request.readOnly = true
+      request.storesNothing = true
+    }
+  }
+
+  private func checkFields(_ request: TransactionRequest) throws(ServiceError) {
     if let role = request.role, !roles.contains(role) {
       throw .forbidden(pointer: "/role", detail: "The key may not take the role \"\(role)\".")
     }
@@ -62,10 +77,6 @@ extension Rights {
       throw .forbidden(
         pointer: JSONPointer().appending("settings").appending(setting.name).description,
         detail: "The key may not set \"\(setting.name)\".")
-    }
-    if isReadOnly {
-      request.readOnly = true
-      request.storesNothing = true
     }
   }
 

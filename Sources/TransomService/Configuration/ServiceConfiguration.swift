@@ -38,6 +38,8 @@ package struct ServiceConfiguration: Sendable {
   package var socketMode: UInt32 = 0o660
   /// The databases by alias; `default` is what a request without an alias means.
   package var databases: [String: Database]
+  /// The transactions that clients may run by their names.
+  package var transactions: [NamedTransaction] = []
   /// Who may use the service; none: everybody.
   package var keys: [Key] = []
   /// Who is believed about clients' addresses in the log.

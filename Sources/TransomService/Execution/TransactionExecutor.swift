@@ -32,6 +32,7 @@ package actor TransactionExecutor: EventLoopActor {
   /// What is known of the types of each database.
   private var types: [String: KnownTypes] = [:]
   private let outbox: Outbox?
+  var hookRules: HookRules { outbox?.hookRules ?? .none }
   var reader = JSONReader()
   let knownStatements = KnownStatements()
   /// Writers that no transaction uses now: their buffers are kept.
@@ -62,16 +63,19 @@ package actor TransactionExecutor: EventLoopActor {
   /// Whether somebody wants to know of every commit, by the request's name.
   nonisolated var reportsCommits: Bool { outbox?.commitIsWanted ?? false }
 
-  /// Executes the transaction that a request's body asks for, and returns the answer. On the loop only.
+  /// Executes the transaction that a request's body asks for, or gives the parameters of, and returns the answer. On the
+  /// loop only.
   ///
   /// `name` is the request's, if its commit is to be reported. `caller` is nil where everybody may do everything.
   package nonisolated func execute(
-    _ request: Request, key: IdempotencyKey?, into buffer: consuming [UInt8],
-    interruption: Interruption, name: [UInt8]? = nil, as caller: Caller? = nil,
-    stream: AnswerStream? = nil
+    _ request: Request, of named: NamedTransaction? = nil, key: IdempotencyKey?,
+    into buffer: consuming [UInt8], interruption: Interruption, name: [UInt8]? = nil,
+    as caller: Caller? = nil, stream: AnswerStream? = nil
   ) async throws(ServiceError) -> TransactionAnswer {
-    var transaction = try onLoop { $0.decode(request) }.get()
-    if let caller { try caller.rights.constrain(&transaction) }
+    var transaction = try onLoop { executor in
+      if let named { executor.decode(request, named) } else { executor.decode(request) }
+    }.get()
+    if let caller { try caller.rights.constrain(&transaction, isNamed: named != nil) }
     if let name, transaction.database == outbox?.alias { transaction.reportCommit(as: name) }
     return try await execute(
       transaction, key: key, into: buffer, interruption: interruption, stream: stream)
@@ -81,8 +85,7 @@ package actor TransactionExecutor: EventLoopActor {
     do {
       return .success(
         try RequestDecoder.decode(
-          request.body, with: &reader, hooks: outbox?.hookRules ?? .none,
-          known: knownStatements))
+          request.body, with: &reader, hooks: hookRules, known: knownStatements))
     } catch {
       return .failure(ServiceError(error))
     }

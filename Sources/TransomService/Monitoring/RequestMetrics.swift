@@ -13,6 +13,7 @@ final class RequestMetrics: Sendable {
   /// What the label `route` tells of a request.
   enum Endpoint: Int, CaseIterable {
     case transactions
+    case named
     case sql
     case webhooks
     case webhook
@@ -141,6 +142,7 @@ extension RequestMetrics.Endpoint {
   fileprivate var path: String {
     switch self {
     case .transactions: "/transactions"
+    case .named: "/transactions/{transaction}"
     case .sql: "/sql"
     case .webhooks: "/webhooks"
     case .webhook: "/webhooks/{webhook}"
@@ -192,6 +194,7 @@ extension Route {
   var endpoint: RequestMetrics.Endpoint {
     switch self {
     case .transactions: .transactions
+    case .named: .named
     case .sql: .sql
     case .livez: .livez
     case .readyz: .readyz

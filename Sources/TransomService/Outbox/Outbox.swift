@@ -13,7 +13,8 @@ package final class Outbox: Sendable {
   let alias: String
   let database: Database
   private let migrates: Bool
-  private let installedRules: HookRules
+  /// Which hooks a request may have once the schema is installed.
+  let possibleRules: HookRules
   let logger: Logger
   private let commitIsTaken = Atomic(false)
   private let waker = Mutex<Waker?>(nil)
@@ -27,7 +28,7 @@ package final class Outbox: Sendable {
     self.database = database
     self.migrates = migrates
     self.logger = logger
-    installedRules = HookRules(databases: [database.alias], allowsAddresses: allowsAddresses)
+    possibleRules = HookRules(databases: [database.alias], allowsAddresses: allowsAddresses)
   }
 
   /// Finds the schema; ends when it has been found, or when its task is cancelled.
@@ -45,7 +46,7 @@ package final class Outbox: Sendable {
   package func shutdown() async { await database.shutdown() }
 
   /// Whether a hook may have an address of its own.
-  package var allowsAddresses: Bool { installedRules.allowsAddresses }
+  package var allowsAddresses: Bool { possibleRules.allowsAddresses }
 
   /// What was pending when it was counted last; nil: it has not been counted.
   var lastBacklog: Backlog? { counted.withLock { $0 } }
@@ -69,7 +70,7 @@ package final class Outbox: Sendable {
   // MARK: For transactions
 
   /// Which hooks a request may have now.
-  var hookRules: HookRules { schema.isInstalled ? installedRules : .none }
+  var hookRules: HookRules { schema.isInstalled ? possibleRules : .none }
 
   /// Whether some webhook takes the event `transaction.committed`, as far as is known: it is looked up now and then,
   /// so that a transaction does not have to.

@@ -12,4 +12,9 @@ package struct HookRules: Equatable, Sendable {
 
   /// No hooks at all.
   package static let none = HookRules(databases: [], allowsAddresses: false)
+
+  /// Whatever a service may allow: with a document that is checked before it is known by which one it runs.
+  package static func any(in database: String) -> HookRules {
+    HookRules(databases: [database], allowsAddresses: true)
+  }
 }

@@ -7,16 +7,20 @@ package struct IdempotencyKey: Equatable, Sendable {
 
   /// The key as it is stored: behind the caller's name, so that nobody gets the answers of others.
   package let name: String
-  /// SHA-256 of the request's body.
+  /// SHA-256 of the request's body, behind the transaction's name if it has one.
   private let fingerprint: [UInt8]
 
   /// Nil if the name is none.
-  package init?(_ name: String, body: [UInt8], of caller: String? = nil) {
+  package init?(
+    _ name: String, body: [UInt8], of caller: String? = nil, for transaction: String? = nil
+  ) {
     guard 1...Self.maximumLength ~= name.utf8.count, name.utf8.allSatisfy({ 0x20...0x7e ~= $0 })
     else { return nil }
     // A line break, which stands in no key.
     self.name = caller.map { "\($0)\n\(name)" } ?? name
-    fingerprint = Array(SHA256.hash(data: body))
+    // No body without a name is the same: it would not be JSON.
+    let prefix = transaction.map { Array("\($0)\n".utf8) } ?? []
+    fingerprint = Array(SHA256.hash(data: prefix + body))
   }
 
   /// Appends the fingerprint as bytea.

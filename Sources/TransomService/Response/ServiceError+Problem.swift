@@ -34,9 +34,11 @@ extension ServiceError {
     case .tooManyRequests: (429, "too-many-requests", "The key has sent too many requests")
     case .invalidRequest(let code, let status, _, _): (status, code, Self.title(ofRequest: code))
     case .unknownDatabase: (404, "unknown-database", "The database is not configured")
+    case .unknownTransaction: (404, "unknown-transaction", "No transaction has this name")
     case .idempotencyNotInstalled:
       (422, "idempotency-not-installed", "The database cannot keep idempotency keys")
     case .invalidIdempotencyKey: (400, "invalid-idempotency-key", "The Idempotency-Key is invalid")
+    case .missingIdempotencyKey: (400, "missing-idempotency-key", "An Idempotency-Key is needed")
     case .streamWithIdempotencyKey:
       (422, "stream-with-idempotency-key", "A stream cannot be kept under an Idempotency-Key")
     case .idempotencyKeyReused:
@@ -80,8 +82,10 @@ extension ServiceError {
     switch self {
     case .notFound, .misdirected, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .forbidden, .tooManyRequests,
-      .invalidRequest, .unknownDatabase, .idempotencyNotInstalled, .invalidIdempotencyKey,
-      .streamWithIdempotencyKey, .idempotencyKeyReused, .poolTimedOut, .databaseUnavailable,
+      .invalidRequest, .unknownDatabase, .unknownTransaction, .idempotencyNotInstalled,
+      .invalidIdempotencyKey,
+      .missingIdempotencyKey, .streamWithIdempotencyKey, .idempotencyKeyReused, .poolTimedOut,
+      .databaseUnavailable,
       .draining:
       .notStarted
     case .statementFailed, .wroteWithoutRight, .expectationFailed, .unresolvedReference,
@@ -105,8 +109,10 @@ extension ServiceError {
     case .commitInDoubt(_, let hasKey): hasKey
     case .notFound, .misdirected, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .forbidden,
-      .invalidRequest, .unknownDatabase, .idempotencyNotInstalled, .invalidIdempotencyKey,
-      .streamWithIdempotencyKey, .idempotencyKeyReused, .wroteWithoutRight, .expectationFailed,
+      .invalidRequest, .unknownDatabase, .unknownTransaction, .idempotencyNotInstalled,
+      .invalidIdempotencyKey,
+      .missingIdempotencyKey, .streamWithIdempotencyKey, .idempotencyKeyReused, .wroteWithoutRight,
+      .expectationFailed,
       .unresolvedReference,
       .invalidParameter, .resultTooLarge,
       .committedWithoutResults, .internalError:
@@ -128,8 +134,10 @@ extension ServiceError {
       error.sqlState.status == 503 ? 5 : nil
     case .notFound, .misdirected, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .forbidden,
-      .invalidRequest, .unknownDatabase, .idempotencyNotInstalled, .invalidIdempotencyKey,
-      .streamWithIdempotencyKey, .idempotencyKeyReused, .wroteWithoutRight, .expectationFailed,
+      .invalidRequest, .unknownDatabase, .unknownTransaction, .idempotencyNotInstalled,
+      .invalidIdempotencyKey,
+      .missingIdempotencyKey, .streamWithIdempotencyKey, .idempotencyKeyReused, .wroteWithoutRight,
+      .expectationFailed,
       .unresolvedReference,
       .invalidParameter, .resultTooLarge,
       .timedOut, .committedWithoutResults, .internalError:
@@ -162,10 +170,13 @@ extension ServiceError {
       "An Idempotency-Key needs the schema transom in \"\(database)\": run \"transom migrate\"."
     case .invalidIdempotencyKey:
       "An Idempotency-Key is one line of 1 to \(IdempotencyKey.maximumLength) printable ASCII characters."
+    case .missingIdempotencyKey:
+      "The transaction is one that must not run twice: it needs an Idempotency-Key."
     case .streamWithIdempotencyKey:
       "An Idempotency-Key keeps the answer as a whole, and a stream is none: leave out the key, or application/x-ndjson in Accept."
     case .idempotencyKeyReused:
       "A request with the same Idempotency-Key and another body has been committed; nothing was run."
+    case .unknownTransaction(let name): "There is no transaction \"\(name)\"."
     case .unknownDatabase(let alias): "No database \"\(alias)\" is configured."
     case .poolTimedOut(let database, let milliseconds):
       "No connection to \"\(database)\" became free within \(milliseconds) ms."
@@ -199,8 +210,9 @@ extension ServiceError {
     case .unknownDatabase: "/database"
     case .notFound, .misdirected, .methodNotAllowed, .unsupportedMediaType,
       .unsupportedContentCoding, .unauthenticated, .tooManyRequests,
-      .idempotencyNotInstalled, .invalidIdempotencyKey, .streamWithIdempotencyKey,
-      .idempotencyKeyReused, .poolTimedOut, .databaseUnavailable, .draining, .wroteWithoutRight,
+      .unknownTransaction, .idempotencyNotInstalled, .invalidIdempotencyKey,
+      .missingIdempotencyKey, .streamWithIdempotencyKey, .idempotencyKeyReused, .poolTimedOut,
+      .databaseUnavailable, .draining, .wroteWithoutRight,
       .commitFailed, .commitInDoubt, .committedWithoutResults, .internalError:
       nil
     }

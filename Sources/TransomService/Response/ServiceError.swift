@@ -25,9 +25,13 @@ package enum ServiceError: Error, Equatable, Sendable {
   /// The document is refused: `code` and `status` are the request decoder's own.
   case invalidRequest(code: String, status: Int, pointer: String?, detail: String)
   case unknownDatabase(alias: String)
+  /// No transaction has this name.
+  case unknownTransaction(name: String)
   /// There is no such place for an Idempotency-Key's answer as the schema `transom` is.
   case idempotencyNotInstalled(database: String)
   case invalidIdempotencyKey
+  /// The transaction wants one.
+  case missingIdempotencyKey
   /// An Idempotency-Key would have to keep an answer that nobody has as a whole.
   case streamWithIdempotencyKey
   /// An earlier request with the same key had another body.

@@ -4,6 +4,7 @@ internal import TransomHTTP
 /// What answers a request: the service's table of paths and methods.
 enum Route {
   case transactions
+  case named(NamedTransaction)
   case sql
   case livez
   case readyz
@@ -16,12 +17,13 @@ enum Route {
   /// It asks what may be done at a path: these methods.
   case options(methods: String)
 
-  init(_ request: Request) {
+  /// `named` are the transactions that have names of their own.
+  init(_ request: Request, named: [String: NamedTransaction]) {
     if let webhooks = Self.webhooks(request) {
       self = webhooks
       return
     }
-    guard let (route, methods) = Self.find(request) else {
+    guard let (route, methods) = Self.find(request) ?? Self.find(request, named) else {
       let isServer = request.method == .options && request.hasPath("*")
       self =
         isServer
@@ -44,10 +46,16 @@ enum Route {
     }
   }
 
+  /// The named transaction that is to be run.
+  var transaction: NamedTransaction? {
+    if case .named(let transaction) = self { transaction } else { nil }
+  }
+
   /// What a caller has to be allowed; nil for what everybody may.
   var purpose: Authenticator.Purpose? {
     switch self {
     case .transactions: .transactions
+    case .named(let transaction): .named(transaction.name)
     case .webhooks: .webhooks
     // It has ways of its own to bring a key.
     case .sql: nil
@@ -61,7 +69,7 @@ enum Route {
   var isHealth: Bool {
     switch self {
     case .livez, .readyz, .health: true
-    case .transactions, .sql, .metrics, .document, .webhooks, .refused, .options: false
+    case .transactions, .named, .sql, .metrics, .document, .webhooks, .refused, .options: false
     }
   }
 
@@ -69,7 +77,7 @@ enum Route {
   var isMonitoring: Bool {
     switch self {
     case .livez, .readyz, .health, .metrics: true
-    case .transactions, .sql, .document, .webhooks, .refused, .options: false
+    case .transactions, .named, .sql, .document, .webhooks, .refused, .options: false
     }
   }
 
@@ -106,6 +114,16 @@ enum Route {
     if request.hasPath("/openapi.json") { return (.document(.json), .get) }
     if request.hasPath("/docs") { return (.document(.page), .get) }
     return nil
+  }
+
+  /// A named transaction; also if there is none of the name.
+  private static func find(
+    _ request: Request, _ named: [String: NamedTransaction]
+  ) -> (Route, Methods)? {
+    guard request.hasPath(prefix: "/transactions/"), let segments = request.pathSegments,
+      segments.count == 2, let name = segments.last, !name.isEmpty
+    else { return nil }
+    return (named[name].map { .named($0) } ?? .refused(.unknownTransaction(name: name)), .post)
   }
 
   /// Bodies are taken as they are (RFC 9110, section 8.4).

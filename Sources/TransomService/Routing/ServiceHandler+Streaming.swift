@@ -6,7 +6,8 @@ internal import TransomHTTP
 extension ServiceHandler {
   /// Answers in lines, while the transaction runs if they are many.
   func streamedTransaction(
-    _ request: Request, _ exchange: Exchange, _ caller: Caller?, name: [UInt8]?
+    _ request: Request, of named: NamedTransaction? = nil, _ exchange: Exchange,
+    _ caller: Caller?, name: [UInt8]?
   ) async -> Response {
     // Once for the stream, or for the problem in its place.
     var common = ResponseFields()
@@ -17,9 +18,9 @@ extension ServiceHandler {
     exchange.onDisconnect { interruption.interrupt(.clientGone) }
     var head = Response(.ok, contentType: .jsonLines, fields: common)
     do throws(ServiceError) {
-      if let refusal = refusal(of: request) { throw refusal }
+      if let refusal = refusal(of: request, named) { throw refusal }
       let answer = try await executor.execute(
-        request, key: nil, into: [], interruption: interruption, name: name,
+        request, of: named, key: nil, into: [], interruption: interruption, name: name,
         as: caller, stream: AnswerStream(stream, head: head))
       exchange.outcome = answer.outcome.rawValue
       guard stream.onLoop({ $0.hasBegun }) else {
@@ -41,10 +42,11 @@ extension ServiceHandler {
     }
   }
 
-  private func refusal(of request: Request) -> ServiceError? {
+  private func refusal(of request: Request, _ named: NamedTransaction?) -> ServiceError? {
     guard MediaType.isJSON(request.field("content-type")) else {
       return .unsupportedMediaType(mediaType: request.fieldText("content-type"))
     }
-    return request.field("idempotency-key") == nil ? nil : .streamWithIdempotencyKey
+    guard request.field("idempotency-key") == nil else { return .streamWithIdempotencyKey }
+    return named?.idempotency == .required ? .missingIdempotencyKey : nil
   }
 }

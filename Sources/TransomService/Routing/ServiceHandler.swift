@@ -24,14 +24,17 @@ package final class ServiceHandler: RequestHandler {
   private let webhookResource: WebhookResource?
   let gate: Gate?
   let documentation: Documentation
+  private let named: [String: NamedTransaction]
 
   /// Without a gate, everybody may do everything.
   init(
     executor: TransactionExecutor, loopIndex: Int, monitor: Monitor, scope: Scope = .everything,
     crossOrigin: CrossOriginPolicy? = nil, hosts: HostPolicy? = nil,
-    webhooks: WebhookResource? = nil, gate: Gate? = nil, documentation: Documentation
+    webhooks: WebhookResource? = nil, gate: Gate? = nil, documentation: Documentation,
+    named: [String: NamedTransaction] = [:]
   ) {
     self.documentation = documentation
+    self.named = named
     self.hosts = hosts
     webhookResource = webhooks
     self.gate = gate
@@ -61,14 +64,15 @@ package final class ServiceHandler: RequestHandler {
     }
     defer { caller?.leave() }
     switch route {
-    case .transactions:
+    case .transactions, .named:
+      let named = route.transaction
       if executor.reportsCommits { name = identity.name(of: request) }
       if MediaType.prefersLines(request) {
-        response = await streamedTransaction(request, exchange, caller, name: name)
+        response = await streamedTransaction(request, of: named, exchange, caller, name: name)
         count(endpoint, request, response, exchange)
         return response
       }
-      response = await transaction(request, exchange, caller, name: name)
+      response = await transaction(request, of: named, exchange, caller, name: name)
     case .sql: response = await neon.respond(to: request, in: exchange)
     case .livez: response = text("alive\n", exchange)
     case .readyz: response = await ready(exchange)
@@ -120,7 +124,7 @@ package final class ServiceHandler: RequestHandler {
 
   /// Health is told under every name: those who check it choose one of theirs, and it is no secret.
   private func route(_ request: Request) -> Route {
-    let route = Route(request)
+    let route = Route(request, named: named)
     switch scope {
     case .everything: break
     case .allButMetrics:
@@ -135,14 +139,15 @@ package final class ServiceHandler: RequestHandler {
   // MARK: POST /transactions
 
   private func transaction(
-    _ request: Request, _ exchange: Exchange, _ caller: Caller?, name: [UInt8]? = nil
+    _ request: Request, of named: NamedTransaction? = nil, _ exchange: Exchange,
+    _ caller: Caller?, name: [UInt8]? = nil
   ) async -> Response {
     guard MediaType.isJSON(request.field("content-type")) else {
       let type = request.fieldText("content-type")
       return problem(.unsupportedMediaType(mediaType: type), exchange)
     }
     let key: IdempotencyKey?
-    switch idempotencyKey(request, caller) {
+    switch idempotencyKey(request, of: named, caller) {
     case .success(let given): key = given
     case .failure(let error): return problem(error, exchange)
     }
@@ -151,7 +156,7 @@ package final class ServiceHandler: RequestHandler {
     var response = exchange.makeResponse(.ok, contentType: .json)
     do {
       let answer = try await executor.execute(
-        request, key: key, into: Swift.exchange(&response.body, with: []),
+        request, of: named, key: key, into: Swift.exchange(&response.body, with: []),
         interruption: interruption, name: name, as: caller)
       response.body = answer.body
       response.fields.append(answer.timing)
@@ -164,15 +169,17 @@ package final class ServiceHandler: RequestHandler {
   }
 
   private func idempotencyKey(
-    _ request: Request, _ caller: Caller?
+    _ request: Request, of named: NamedTransaction?, _ caller: Caller?
   ) -> Result<IdempotencyKey?, ServiceError> {
-    guard request.field("idempotency-key") != nil else { return .success(nil) }
+    guard request.field("idempotency-key") != nil else {
+      return named?.idempotency == .required ? .failure(.missingIdempotencyKey) : .success(nil)
+    }
     guard request.fieldCount("idempotency-key") == 1,
       let name = request.fieldText("idempotency-key")
     else { return .failure(.invalidIdempotencyKey) }
     var body: [UInt8] = []
     body.append(copying: request.body)
-    guard let key = IdempotencyKey(name, body: body, of: caller?.name) else {
+    guard let key = IdempotencyKey(name, body: body, of: caller?.name, for: named?.name) else {
       return .failure(.invalidIdempotencyKey)
     }
     return .success(key)

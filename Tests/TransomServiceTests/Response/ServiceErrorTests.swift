@@ -46,6 +46,8 @@ import TransomPostgres
       .invalidRequest(code: "too-deep", status: 400, pointer: nil, detail: "d"), 400, "too-deep",
       .notStarted, retry: false),
     Row(.unknownDatabase(alias: "x"), 404, "unknown-database", .notStarted, retry: false),
+    Row(.unknownTransaction(name: "x"), 404, "unknown-transaction", .notStarted, retry: false),
+    Row(.missingIdempotencyKey, 400, "missing-idempotency-key", .notStarted, retry: false),
     Row(
       .poolTimedOut(database: "d", milliseconds: 9), 503, "pool-timeout", .notStarted, retry: true),
     Row(
