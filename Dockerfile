@@ -28,6 +28,6 @@ ENV TRANSOM_LISTEN=0.0.0.0:8080
 # Numbers, so that Kubernetes can see that it is not root.
 USER 10001:10001
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["transom", "healthcheck"]
+HEALTHCHECK --interval=10s --timeout=10s --start-period=10s CMD ["transom", "healthcheck"]
 ENTRYPOINT ["transom"]
 CMD ["serve"]

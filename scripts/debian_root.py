@@ -93,7 +93,7 @@ class Root:
 
     def command(self, command, user=None, workdir="/", environment=None):
         """The command line of a shell command in here."""
-        full = {"PATH": PATH, "HOME": "/root", "DEBIAN_FRONTEND": "noninteractive", **(environment or {})}
+        full = {"PATH": PATH, "HOME": "/", "DEBIAN_FRONTEND": "noninteractive", **(environment or {})}
         proxies = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
         words = ["chroot", *([f"--userspec={user}"] if user else []), self.path, "/usr/bin/env", "-i",
                  *(f"{name}={value}" for name, value in {**proxies, **full}.items()),
