@@ -99,6 +99,8 @@ install-files:
 	install -D -m 755 -s .build/release/transom "$(DESTDIR)$(PREFIX)/bin/transom"
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man1" deploy/transom.1
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/transom" README.md CHANGELOG.md openapi.yaml
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/transom/examples" compose.yaml deploy/kubernetes/transom.yaml \
+	  deploy/grafana/transom.json deploy/prometheus/transom.rules.yaml
 	install -D -m 644 -t "$(DESTDIR)$(UNITS)" deploy/systemd/transom.socket
 	sed "s|/usr/bin/transom|$(PREFIX)/bin/transom|; s|/etc/|$(SYSCONFDIR)/|" deploy/systemd/transom.service \
 	  >"$(DESTDIR)$(UNITS)/transom.service"

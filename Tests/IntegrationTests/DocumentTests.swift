@@ -40,8 +40,16 @@ import TransomCluster
   {
     #expect(Self.shell.count >= 12)
     let receiverPort = try await Self.freePort()
+    let folder = "/tmp/transom-documents-\(UInt64.random(in: 0...UInt64.max))"
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     try await withDatabase { db in
-      let arguments = ["--webhooks-allow-networks", "127.0.0.0/8"]
+      var arguments = ["--webhooks-allow-networks", "127.0.0.0/8"]
+      if let definition = Self.definition {
+        try Data(definition.text.utf8).write(to: URL(filePath: folder + "/transfer.yaml"))
+        arguments += ["--transactions-folder", folder]
+        try await db.query(Self.accounts)
+      }
       try await withService(for: db.connectionString, arguments) { service in
         var receiver: TransomProcess?
         for block in Self.shell {
@@ -58,6 +66,18 @@ import TransomCluster
       }
     }
   }
+
+  /// The README's named transaction.
+  private static let definition = MarkdownBlock.all(in: "README.md").first {
+    $0.language == "yaml" && $0.text.contains("params:") && $0.text.contains("statements:")
+  }
+
+  /// What it works on; the README's first example makes the same table without the money.
+  private static let accounts = """
+    create table account (id serial primary key, owner text unique, cents int default 100);
+    create table transfer (payer bigint, payee bigint, cents int, note text);
+    insert into account (id, owner) values (2, 'bob')
+    """
 
   /// Starts the README's receiver with the secret that an answer holds.
   private static func receiver(for answer: String, on port: Int) async throws -> TransomProcess {

@@ -18,7 +18,7 @@ import Testing
       for (path, item) in paths {
         let documented = Set(Self.methods.filter { item[$0] != .absent }.map { $0.uppercased() })
         let target = path.replacing("{webhook}", with: "wh_1")
-          .replacing("{delivery}", with: "dlv_1_1").replacing("{name}", with: "transfer")
+          .replacing("{delivery}", with: "dlv_1_1").replacing("{transaction}", with: "transfer")
         let answer = try await service.request("OPTIONS", target)
         #expect(answer.status == 204, "\(path)")
         let allowed = (answer.response["Allow"] ?? "").split(separator: ", ").map(String.init)

@@ -23,7 +23,7 @@ const code = (text) => element("code", null, text);
 
 // What can scroll can be reached by the keyboard.
 const listing = (text, label) =>
-  element("pre", { tabindex: "0", role: "region", "aria-label": label }, text);
+  element("pre", { tabindex: "0", role: "group", "aria-label": label }, text);
 
 // The Markdown that the document uses: paragraphs, lists, `code`, **strong**, [links](…).
 function markdown(text) {
