@@ -115,7 +115,7 @@ enum Catalogue {
   ]
 
   /// All that are no database's and no key's.
-  static let all = general + http + webhooks
+  static let all = general + http + webhooks + tokens
 }
 
 extension Setting {

@@ -14,6 +14,8 @@ package struct Settings: Sendable {
   package var isListenSet = false
   /// Where named transactions are defined.
   package var transactionsFolder: String?
+  /// What is said of tokens.
+  var tokens = TokenDraft()
   /// Whether addresses that others can reach are served although nobody has to say who they are.
   package var allowsUnauthenticated = false
 

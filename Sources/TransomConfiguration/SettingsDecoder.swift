@@ -27,6 +27,8 @@ struct SettingsDecoder {
     }
     try readDatabases(&settings)
     try readKeys(&settings)
+    settings.service.tokens = try settings.tokens.configuration()
+    if let rights = settings.service.tokens?.rights { try Self.check("jwt", rights, settings) }
     try checkAddresses(settings)
     return settings
   }
@@ -127,8 +129,7 @@ struct SettingsDecoder {
       if let burst = draft.limits.burst, draft.limits.rate == nil {
         throw SettingError("keys.\(name).burst is \"\(burst)\"; allowed is one beside a \"rate\"")
       }
-      try Self.checkDatabases(of: name, draft.rights, settings)
-      try Self.checkTransactions(of: name, draft.rights, settings)
+      try Self.check("keys.\(name)", draft.rights, settings)
       var key = ServiceConfiguration.Key(name: name, hash: hash)
       key.rights = draft.rights
       key.limits = draft.limits
@@ -136,27 +137,35 @@ struct SettingsDecoder {
     }
   }
 
+  /// Checks that there is what rights are for.
+  private static func check(
+    _ place: String, _ rights: Rights, _ settings: Settings
+  ) throws(SettingError) {
+    try checkDatabases(place, rights, settings)
+    try checkTransactions(place, rights, settings)
+  }
+
   private static func checkDatabases(
-    of key: String, _ rights: Rights, _ settings: Settings
+    _ place: String, _ rights: Rights, _ settings: Settings
   ) throws(SettingError) {
     guard case .these(let names) = rights.databases else { return }
     let aliases =
       settings.service.databases.isEmpty ? ["default"] : settings.service.databases.keys.sorted()
     for name in names where !aliases.contains(where: { Names([name]).contains($0) }) {
       throw SettingError(
-        "keys.\(key).databases is \"\(names.joined(separator: ", "))\"; there is no database "
+        "\(place).databases is \"\(names.joined(separator: ", "))\"; there is no database "
           + "\"\(name)\", but \(aliases.joined(separator: ", "))")
     }
   }
 
   private static func checkTransactions(
-    of key: String, _ rights: Rights, _ settings: Settings
+    _ place: String, _ rights: Rights, _ settings: Settings
   ) throws(SettingError) {
     guard !rights.sendsSQL, case .these(let names) = rights.transactions else { return }
     let known = settings.service.transactions.map(\.name)
     for name in names where !known.contains(where: { Names([name]).contains($0) }) {
       throw SettingError(
-        "keys.\(key).transactions is \"\(names.joined(separator: ", "))\"; there is no transaction "
+        "\(place).transactions is \"\(names.joined(separator: ", "))\"; there is no transaction "
           + "\"\(name)\" in the transactions.folder"
           + (known.isEmpty ? "" : ", but \(known.joined(separator: ", "))"))
     }
@@ -231,7 +240,7 @@ struct SettingsDecoder {
 
   /// Without keys only this machine may reach the service.
   private func checkAddresses(_ settings: Settings) throws(SettingError) {
-    guard settings.service.keys.isEmpty, !settings.allowsUnauthenticated,
+    guard settings.service.isOpen, !settings.allowsUnauthenticated,
       let address = try? settings.service.publicAddresses().first
     else { return }
     let name = effective.first { $0.path == ["listen"] }?.source ?? "listen"

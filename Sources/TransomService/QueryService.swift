@@ -34,7 +34,7 @@ package struct QueryService: Sendable {
     }
     let outbox = try outbox(on: group.loops[0])
     let monitor = monitor(databases, outbox)
-    let gate = configuration.keys.isEmpty ? nil : Gate(configuration, logger: logger)
+    let gate = try await gate()
     let hosts = try configuration.hostPolicy()
     let transactions = configuration.transactions
     let documentation = Documentation(
@@ -129,6 +129,14 @@ package struct QueryService: Sendable {
       logger.info("metrics are served", metadata: ["address": "\(address)"])
     }
     return server
+  }
+
+  /// Nil: everybody may do everything.
+  private func gate() async throws -> Gate? {
+    guard !configuration.isOpen else { return nil }
+    var tokens: TokenAuthenticator?
+    if let token = configuration.tokens { tokens = try await TokenAuthenticator(token) }
+    return Gate(configuration, tokens: tokens, logger: logger)
   }
 
   /// The outbox of the default database.

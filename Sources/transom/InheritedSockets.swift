@@ -27,7 +27,7 @@ enum InheritedSockets {
       throw ValidationError("LISTEN_FDS: \(error)")
     }
     if !configuration.inherited.isEmpty, !settings.isListenSet { configuration.listen = [] }
-    let isOpen = configuration.keys.isEmpty && !settings.allowsUnauthenticated
+    let isOpen = configuration.isOpen && !settings.allowsUnauthenticated
     if isOpen, let address = try configuration.publicAddresses().first {
       throw ValidationError(
         "LISTEN_FDS holds \(address), which others can reach: that takes keys, or --allow-unauthenticated"

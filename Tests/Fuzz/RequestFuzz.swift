@@ -58,7 +58,7 @@ enum RequestFuzz {
     while true {
       switch machine.next() {
       case .read: return true
-      case .sendContinue: break
+      case .sendContinue, .consider: break
       case .respond(let request):
         steps.append(answer(request, machine.responseBegan()))
         machine.responseEnded()

@@ -125,6 +125,30 @@ import TransomCluster
     }
   }
 
+  @Test func `the README's definition does what the README says`() async throws {
+    let blocks = MarkdownBlock.all(in: "README.md")
+    let definition = try #require(
+      blocks.first { $0.language == "yaml" && $0.text.contains(":from") })
+    let call = try #require(blocks.first { $0.text.contains("/transactions/transfer") })
+    try await withDatabase { db in
+      try await db.query(
+        """
+        create table account (id bigint primary key, cents int); insert into account values (1, 100), (2, 0);
+        create table transfer (payer bigint, payee bigint, cents int, note text)
+        """)
+      try await withFolder(["transfer.yaml": definition.text]) { folder in
+        try await withService(for: db.connectionString, ["--transactions-folder", folder]) {
+          let text = call.text.replacing("127.0.0.1:8080", with: "127.0.0.1:\($0.port)")
+          let quiet = #"curl() { command curl --silent --noproxy '*' "$@"; }; "#
+          let output = try await Command("/bin/sh", ["-c", quiet + text]).runChecked().output
+          let answer = try JSON(parsing: Array(output.utf8))
+          #expect(answer["status"] == "committed", "\(output)")
+          #expect(try await db.query("select * from transfer") == [["1", "2", "30", ""]])
+        }
+      }
+    }
+  }
+
   @Test func `what is wrong with a request is told with its place, and nothing runs`() async throws
   {
     try await Self.withNamed { db, service in

@@ -10,10 +10,14 @@ struct Sample: Sendable, CustomTestStringConvertible {
   let shown: String
   let bad: String
   let isList: Bool
+  /// Variables without which the setting cannot be.
+  let beside: [String: String]
 
   init(
-    _ path: String, _ good: String, shown: String? = nil, bad: String = "☠", isList: Bool = false
+    _ path: String, _ good: String, shown: String? = nil, bad: String = "☠", isList: Bool = false,
+    beside: [String: String] = [:]
   ) {
+    self.beside = beside
     self.path = path.split(separator: ".").map(String.init)
     self.good = good
     self.shown = shown ?? good
@@ -67,6 +71,48 @@ struct Sample: Sendable, CustomTestStringConvertible {
       "webhooks.secret_keys", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", shown: "***",
       isList: true),
   ]
+
+  /// As many bytes as a secret has.
+  static let secret = String(repeating: "s3cr3t!!", count: 4)
+  /// Public keys for ES256 and RS256.
+  static let keySet =
+    #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(2)
+    .joined(separator: "/") + "/Tokens/jwks.json"
+
+  private static func token(
+    _ name: String, _ good: String, shown: String? = nil, bad: String = "☠", isList: Bool = false,
+    beside: [String: String] = ["ALGORITHM": "HS256", "SECRET": secret]
+  ) -> Sample {
+    Sample(
+      "jwt.\(name)", good, shown: shown, bad: bad, isList: isList,
+      beside: Dictionary(uniqueKeysWithValues: beside.map { ("TRANSOM_JWT_\($0.key)", $0.value) }))
+  }
+
+  static let tokens: [Sample] =
+    [
+      token("algorithm", "HS256", bad: "none"),
+      token("secret", secret, shown: "***", bad: "short", beside: ["ALGORITHM": "HS256"]),
+      token("secret_file", keySet, bad: "/none", beside: ["ALGORITHM": "HS256"]),
+      token("jwks_file", keySet, bad: "/none", beside: ["ALGORITHM": "ES256"]),
+      token("issuer", "https://a.example/", bad: "", isList: true),
+      token("audience", "transom", bad: "", isList: true),
+      token("leeway", "5", shown: "5s", bad: "1h"),
+      token(
+        "role_claim", "/app/role", bad: "/~",
+        beside: ["ALGORITHM": "HS256", "SECRET": secret, "ROLES": "web"]),
+      token(
+        "roles", "web_*", bad: "none", isList: true,
+        beside: ["ALGORITHM": "HS256", "SECRET": secret, "ROLE_CLAIM": "role"]),
+      token(
+        "default_role", "anon", bad: "none",
+        beside: ["ALGORITHM": "HS256", "SECRET": secret, "ROLE_CLAIM": "role"]),
+      token("claims_setting", "app.claims", bad: "search_path"),
+    ]
+    + key.filter { !["sha256", "roles"].contains($0.testDescription) }.map {
+      token(
+        $0.testDescription, $0.good, shown: $0.shown, bad: $0.bad, isList: $0.isList,
+        beside: ["ALGORITHM": "HS256", "SECRET": secret, "RATE": "9"])
+    } + [token("allow_sql", "true")]
 
   static let database: [Sample] = [
     Sample("url", "postgres://u:pw@h/d", shown: "postgres://u:***@h/d", bad: "postgres://%zz"),

@@ -13,7 +13,7 @@ struct SettingsTests {
   ]
 
   private static let samples =
-    Sample.general + Sample.database.map { $0.below("databases", "b") }
+    Sample.general + Sample.tokens + Sample.database.map { $0.below("databases", "b") }
     + Sample.key.map { $0.below("keys", "web") }
 
   private func load(
@@ -50,7 +50,7 @@ struct SettingsTests {
   }
 
   @Test func `the samples go through all settings`() {
-    #expect(Sample.general.map(\.path) == Catalogue.all.map(\.path))
+    #expect((Sample.general + Sample.tokens).map(\.path) == Catalogue.all.map(\.path))
     #expect(Sample.database.map(\.path) == Catalogue.database.map(\.path))
     #expect(Sample.key.map(\.path) == Catalogue.key.map(\.path))
   }
@@ -58,7 +58,7 @@ struct SettingsTests {
   @Test(arguments: samples) func `each setting is taken from a file, a variable and a flag`(
     _ sample: Sample
   ) throws {
-    var beside = Self.beside
+    var beside = Self.beside.merging(sample.beside) { $1 }
     beside[sample.variable] = nil
     let value = sample.isList ? "[" : ""
     var ways: [(LoadedSettings, String)] = [
@@ -74,16 +74,16 @@ struct SettingsTests {
       #expect(line.contains(sample.shown), "\(line)")
       #expect(line.contains(": \(value)") && line.hasSuffix("# \(source)"), "\(line)")
     }
-    let secret = sample.path.last == "secret_keys" || sample.path.last == "url"
+    let secret = ["secret_keys", "secret", "url"].contains(sample.path.last)
     #expect(secret == (sample.good != sample.shown && sample.shown.contains("***")))
   }
 
   @Test(arguments: samples) func `each setting that is broken is named, with its source`(
     _ sample: Sample
   ) {
-    var beside = Self.beside
+    var beside = Self.beside.merging(sample.beside) { $1 }
     beside[sample.variable] = nil
-    let isSecret = sample.path.last == "secret_keys" || sample.path.last == "url"
+    let isSecret = ["secret_keys", "secret", "url"].contains(sample.path.last)
     let file = error([], beside, yaml: "\n" + sample.yaml(sample.bad))
     #expect(file.hasPrefix(sample.testDescription), "\(file)")
     #expect(file.contains("t.yaml, line 2"), "\(file)")

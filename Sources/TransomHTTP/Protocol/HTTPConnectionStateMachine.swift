@@ -31,6 +31,8 @@ package struct HTTPConnectionStateMachine {
     case read(Wait)
     /// Write `ResponseSerializer.continueResponse`.
     case sendContinue
+    /// Most of this request's body is still to come: call `answerWithoutBody` if it is answered without.
+    case consider(Request)
     /// Have this request answered; call `responseBegan` before its answer is written.
     case respond(Request)
     /// Write this refusal with `Connection: close`; it is the last thing that is written.
@@ -41,6 +43,8 @@ package struct HTTPConnectionStateMachine {
   }
 
   private enum State: Equatable {
+    /// The request is to be answered although its body has not come.
+    case unread
     /// Collecting a head, of which perhaps nothing has come.
     case head
     /// Collecting a body of known length, which ends at this offset.
@@ -74,6 +78,9 @@ package struct HTTPConnectionStateMachine {
   /// How much of the current request is no longer in `buffer`.
   private var dropped = 0
   private var owesContinue = false
+  /// Whether it was asked if the body is needed, and it is not.
+  private var wasConsidered = false
+  private var isUnread = false
   private var inputHasEnded = false
   private var isDraining = false
   private var saysGoodbye = false
@@ -134,12 +141,16 @@ package struct HTTPConnectionStateMachine {
     return Request(head: parser.head, in: buffer, from: start, body: [], at: 0..<0)
   }
 
+  /// The request that was to be considered is answered without its body, and the connection ends then.
+  package mutating func answerWithoutBody() { state = .unread }
+
   /// The answer is there and about to be written; tells what it has to say about the connection.
   package mutating func responseBegan() -> Persistence {
     guard case .responding(let end, _) = state else { return .closed }
     answered += 1
     let keepsAlive =
-      parser.head.keepsAlive && !isDraining && !saysGoodbye && answered < limits.requests
+      parser.head.keepsAlive && !isUnread && !isDraining && !saysGoodbye
+      && answered < limits.requests
     state = .responding(end: end, mustClose: !keepsAlive)
     guard keepsAlive else { return .closed }
     return parser.head.version == .http10 ? .keptAlive : .open
@@ -162,7 +173,7 @@ package struct HTTPConnectionStateMachine {
     // A client that asked for the end sends nothing more; another may be sending its next request.
     state =
       mustClose
-      ? .closing(lingering: parser.head.keepsAlive) : .responded(end: end)
+      ? .closing(lingering: parser.head.keepsAlive || isUnread) : .responded(end: end)
   }
 
   // MARK: What to do
@@ -178,6 +189,9 @@ package struct HTTPConnectionStateMachine {
           return respond(body: end - bodyLength..<end, of: buffer, end: end)
         case .chunkedBody:
           if let action = try collectChunks() { return action }
+        case .unread:
+          isUnread = true
+          return respond(body: 0..<0, of: [], end: buffer.count)
         case .responding:
           // The shell forgot the answer: that must not become a second answer to one request.
           state = .closing(lingering: false)
@@ -204,6 +218,7 @@ package struct HTTPConnectionStateMachine {
     parser.reset()
     decoder.reset(keepingAtMost: Self.keptCapacity)
     owesContinue = false
+    wasConsidered = false
     bodyBytes = 0
     dropped = 0
     if readSize > limits.pipelined { readSize = min(Self.smallestRead, limits.pipelined) }
@@ -268,6 +283,10 @@ package struct HTTPConnectionStateMachine {
   private mutating func awaitBody() -> Action {
     guard !inputHasEnded else { return refuse(.incomplete) }
     dropAnswered()
+    if !wasConsidered, hasMuchToCome {
+      wasConsidered = true
+      return .consider(Request(head: parser.head, in: buffer, from: start, body: [], at: 0..<0))
+    }
     // Who has begun to send the body does not wait for a 100 (RFC 9110, section 10.1.1).
     if owesContinue, buffer.count == start + parser.head.length {
       owesContinue = false
@@ -278,6 +297,12 @@ package struct HTTPConnectionStateMachine {
       readSize = max(min(missing, Self.largestRead), min(readSize, limits.pipelined))
     }
     return .read(.body)
+  }
+
+  /// Whether it is worth asking if the body is needed: it is large, or the client waits to be told so.
+  private var hasMuchToCome: Bool {
+    owesContinue || bodyBytes > Self.keptCapacity
+      || bodyLength - (buffer.count - start - parser.head.length) > Self.keptCapacity
   }
 
   private mutating func respond(

@@ -147,6 +147,8 @@ actor HTTPConnection: EventLoopActor {
       case .sendContinue:
         output = ResponseSerializer.continueResponse
         guard await write([], from: 0, to: socket) else { return .closed }
+      case .consider(let request):
+        if handler.answersWithoutBody(request) { machine.answerWithoutBody() }
       case .respond(let request):
         exchange.begin(at: loop.now)
         var response = await handler.respond(to: request, in: exchange)

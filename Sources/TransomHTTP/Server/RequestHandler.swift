@@ -8,6 +8,10 @@ package protocol RequestHandler: Sendable {
   /// `exchange.onDisconnect` what is to be cancelled then.
   func respond(to request: Request, in exchange: Exchange) async -> Response
 
+  /// Whether a request is refused whatever its body is, most of which is still to come: then it is answered at once, with an
+  /// empty body, and the connection ends.
+  func answersWithoutBody(_ request: Request) -> Bool
+
   /// What answers the requests of one event loop's connections; the same for all unless you choose another.
   ///
   /// What all loops share costs each request something, as their cores take the counts of its references from one
@@ -25,4 +29,6 @@ extension RequestHandler {
   package func onLoop(_ loop: EventLoop) -> any RequestHandler { self }
 
   package func response(to refusal: Refusal, request: Request?) -> Response { refusal.response }
+
+  package func answersWithoutBody(_ request: Request) -> Bool { false }
 }

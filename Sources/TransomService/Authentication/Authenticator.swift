@@ -10,9 +10,9 @@ package import TransomHTTP
 //     }
 //
 // Where the key does not come by `Authorization`: `caller(named:password:)`, then `admit(caller, as:)`. Before a decoded
-// request runs: `try caller.rights.constrain(&request)`; `TransactionExecutor.execute(_: Request, …, as:)` does it by itself.
+// request runs: `try caller.constrain(&request)`; `TransactionExecutor.execute(_: Request, …, as:)` does it by itself.
 
-/// Knows the keys, and what each of them may do.
+/// Knows the keys and the tokens, and what each of them may do.
 package final class Authenticator: Sendable {
   /// A key, by its hash, and who has it.
   package struct Key: Sendable {
@@ -41,24 +41,44 @@ package final class Authenticator: Sendable {
   }
 
   private let keys: [KeyHash: Caller]
+  private let tokens: TokenAuthenticator?
 
-  package init(_ keys: [Key]) {
+  package init(_ keys: [Key], tokens: TokenAuthenticator? = nil) {
+    self.tokens = tokens
     self.keys = Dictionary(keys.map { ($0.hash, $0.caller) }) { first, _ in first }
   }
 
-  /// Lets a request in that brings a key by `Authorization: Bearer` (RFC 6750, section 2.1), if the key allows that.
+  /// Lets a request in that brings a key, or a token, by `Authorization: Bearer` (RFC 6750, section 2.1), if that allows it.
   package func admit(_ request: Request, as purpose: Purpose) -> Admission {
+    do {
+      return admit(try caller(of: request), as: purpose)
+    } catch {
+      return .refused(error)
+    }
+  }
+
+  /// Whether a request will be refused, however many others there are.
+  func refuses(_ request: Request, as purpose: Purpose) -> Bool {
+    guard let caller = try? caller(of: request) else { return true }
+    return caller.rights.refusal(of: purpose) != nil
+  }
+
+  /// Who sends a request.
+  ///
+  /// - Throws: `ServiceError.unauthenticated`, or `.forbidden` if it is somebody who may do nothing.
+  func caller(of request: Request) throws(ServiceError) -> Caller {
     guard let token = Self.bearerToken(request) else {
-      return .refused(
-        .unauthenticated(
-          detail: request.field("authorization") == nil
-            ? "The request needs a key: Authorization: Bearer KEY."
-            : "The Authorization of the request is not one Bearer and a key."))
+      throw .unauthenticated(
+        detail: request.field("authorization") == nil
+          ? "The request needs a key: Authorization: Bearer KEY."
+          : "The Authorization of the request is not one Bearer and a key.")
     }
-    guard let caller = keys[KeyHash(of: token)] else {
-      return .refused(.unauthenticated(detail: "The key is unknown."))
+    let hash = KeyHash(of: token)
+    if let caller = keys[hash] { return caller }
+    guard let tokens, TokenAuthenticator.isToken(token) else {
+      throw .unauthenticated(detail: "The key is unknown.")
     }
-    return admit(caller, as: purpose)
+    return try tokens.caller(token, hash: hash)
   }
 
   /// Who has the key of this name; nil if it is another one.

@@ -6,11 +6,31 @@ package final class Caller: Sendable {
   package let name: String
   package let rights: Rights
   private let limiter: RateLimiter?
+  private let session: CallerSession?
 
   package init(name: String, rights: Rights, limits: RateLimiter.Limits = .init()) {
     self.name = name
     self.rights = rights
     limiter = limits.isUnlimited ? nil : RateLimiter(limits)
+    session = nil
+  }
+
+  /// Somebody of whom a token tells.
+  init(name: String, rights: Rights, limiter: RateLimiter?, session: CallerSession) {
+    self.name = name
+    self.rights = rights
+    self.limiter = limiter
+    self.session = session
+  }
+
+  /// Makes a request one that the caller may make, with what each of its transactions has.
+  ///
+  /// - Throws: `ServiceError.forbidden` with the place of what it may not.
+  func constrain(
+    _ request: inout TransactionRequest, isNamed: Bool = false
+  ) throws(ServiceError) {
+    try rights.constrain(&request, isNamed: isNamed)
+    try session?.apply(to: &request, isNamed: isNamed)
   }
 
   /// Lets a request in, until `leave`.

@@ -15,16 +15,21 @@ final class Gate: Sendable {
     var notedAt: MonotonicInstant?
     /// Since then.
     var count = 0
+    /// How many answers are held back now.
+    var held = 0
   }
 
   /// How long the answer 401 is held back. Nobody finds a key by trying; but who tries shall not cost much, neither
   /// in requests nor in the log.
   private static let delay = Duration.milliseconds(500)
+  /// So many answers are held back at a time. In a flood the others are given at once, so that it holds no more connections and
+  /// no more memory.
+  private static let maximumHeld = 1000
   /// Failures are noted so often at most, those in between as a number.
   private static let logInterval = Duration.seconds(1)
 
-  init(_ configuration: ServiceConfiguration, logger: Logger) {
-    authenticator = Authenticator(configuration)
+  init(_ configuration: ServiceConfiguration, tokens: TokenAuthenticator?, logger: Logger) {
+    authenticator = Authenticator(configuration, tokens: tokens)
     proxies = configuration.proxies
     self.logger = logger
   }
@@ -49,6 +54,13 @@ final class Gate: Sendable {
       if unnoted > 0 { metadata["unnoted_before"] = "\(unnoted)" }
       logger.warning("authentication failed", metadata: metadata)
     }
+    let isHeld = failures.withLock { failures in
+      guard failures.held < Self.maximumHeld else { return false }
+      failures.held += 1
+      return true
+    }
+    guard isHeld else { return }
+    defer { failures.withLock { $0.held -= 1 } }
     let loop = exchange.loop
     await withCheckedContinuation { continuation in
       _ = loop.schedule(at: now + Self.delay) { continuation.resume() }

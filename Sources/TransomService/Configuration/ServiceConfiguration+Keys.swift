@@ -13,12 +13,17 @@ extension ServiceConfiguration {
   }
 }
 
+extension ServiceConfiguration {
+  /// Whether nobody has to say who they are.
+  package var isOpen: Bool { keys.isEmpty && tokens == nil }
+}
+
 extension Authenticator {
   /// Knows the keys of a configuration.
-  convenience init(_ configuration: ServiceConfiguration) {
+  convenience init(_ configuration: ServiceConfiguration, tokens: TokenAuthenticator?) {
     self.init(
       configuration.keys.map {
         Key(hash: $0.hash, caller: Caller(name: $0.name, rights: $0.rights, limits: $0.limits))
-      })
+      }, tokens: tokens)
   }
 }

@@ -40,8 +40,10 @@ package struct ServiceConfiguration: Sendable {
   package var databases: [String: Database]
   /// The transactions that clients may run by their names.
   package var transactions: [NamedTransaction] = []
-  /// Who may use the service; none: everybody.
+  /// Who may use the service; none, and no tokens: everybody.
   package var keys: [Key] = []
+  /// The tokens that let somebody in besides the keys.
+  package var tokens: TokenConfiguration?
   /// Who is believed about clients' addresses in the log.
   var proxies = TrustedProxies()
   /// Their networks, as they were written.

@@ -75,7 +75,7 @@ package actor TransactionExecutor: EventLoopActor {
     var transaction = try onLoop { executor in
       if let named { executor.decode(request, named) } else { executor.decode(request) }
     }.get()
-    if let caller { try caller.rights.constrain(&transaction, isNamed: named != nil) }
+    if let caller { try caller.constrain(&transaction, isNamed: named != nil) }
     if let name, transaction.database == outbox?.alias { transaction.reportCommit(as: name) }
     return try await execute(
       transaction, key: key, into: buffer, interruption: interruption, stream: stream)

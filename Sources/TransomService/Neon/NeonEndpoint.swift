@@ -48,6 +48,17 @@ struct NeonEndpoint {
     }
   }
 
+  /// Whether a request will be refused, whatever its body is.
+  func refuses(_ request: Request) -> Bool {
+    guard let target = try? Self.target(request) else { return true }
+    guard let gate else { return false }
+    if request.field("authorization") != nil {
+      return gate.authenticator.refuses(request, as: .transactions)
+    }
+    let caller = gate.authenticator.caller(named: target.user, password: target.password)
+    return caller?.rights.refusal(of: .transactions) != nil || caller == nil
+  }
+
   /// Lets a request in by its `Authorization: Bearer`, or else by the user and the password of its connection string: a
   /// key's name, and the key. Whether there is a database that the key may not use it does not tell.
   private static func admit(

@@ -9,7 +9,7 @@ extension TransactionExecutor {
     into buffer: consuming [UInt8], interruption: Interruption
   ) async throws(ServiceError) -> TransactionAnswer {
     var transaction = try onLoop { $0.decode(request, options, database) }.get()
-    try caller?.rights.constrain(&transaction)
+    try caller?.constrain(&transaction)
     return try await execute(transaction, into: buffer, interruption: interruption)
   }
 

@@ -118,7 +118,7 @@ extension ServiceConfiguration {
     case .any: return nil
     case .named(let policy): return policy
     case .automatic:
-      guard keys.isEmpty else { return nil }
+      guard isOpen else { return nil }
       let addresses = try (listen + inherited.map(\.address)).map { try SocketAddress(parsing: $0) }
       let isLocal = addresses.allSatisfy(\.isLocal) && addresses.contains { $0.unixPath == nil }
       return isLocal ? .local : nil

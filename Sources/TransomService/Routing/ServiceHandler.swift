@@ -88,6 +88,14 @@ package final class ServiceHandler: RequestHandler {
     return response
   }
 
+  package func answersWithoutBody(_ request: Request) -> Bool {
+    let route = route(request)
+    if case .refused = route { return true }
+    if case .sql = route { return neon.refuses(request) }
+    guard let gate, let purpose = route.purpose else { return false }
+    return gate.authenticator.refuses(request, as: purpose)
+  }
+
   private func count(
     _ endpoint: RequestMetrics.Endpoint, _ request: Request, _ response: Response,
     _ exchange: Exchange

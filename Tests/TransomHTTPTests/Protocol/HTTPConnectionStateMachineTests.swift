@@ -3,70 +3,6 @@ import Testing
 
 @testable import TransomHTTP
 
-/// A connection without a socket: what arrives, in which portions, and what the machine does about it.
-private final class Script {
-  enum Step: Equatable, CustomStringConvertible {
-    case sentContinue
-    case answered(String, Persistence)
-    case refused(Int)
-    case closed(lingering: Bool)
-
-    var description: String {
-      switch self {
-      case .sentContinue: "100"
-      case .answered(let request, let persistence): "\(request) \(persistence)"
-      case .refused(let status): "\(status)"
-      case .closed(let lingering): lingering ? "linger" : "close"
-      }
-    }
-  }
-
-  var machine: HTTPConnectionStateMachine
-  var steps: [Step] = []
-  /// Called while a request is being answered.
-  var whileAnswering: (inout HTTPConnectionStateMachine) -> Void = { _ in }
-
-  init(limits: RequestLimits = RequestLimits()) {
-    machine = HTTPConnectionStateMachine(limits: limits)
-  }
-
-  /// Performs what the machine says until it wants to read or has closed; says what it waits for.
-  func run() -> HTTPConnectionStateMachine.Wait? {
-    if case .closed = steps.last { return nil }
-    while true {
-      switch machine.next() {
-      case .read(let wait): return wait
-      case .sendContinue: steps.append(.sentContinue)
-      case .respond(let request):
-        let body = text(request.body)
-        whileAnswering(&machine)
-        let line = "\(request.method.rawValue) \(request.path)\(body.isEmpty ? "" : " \(body)")"
-        steps.append(.answered(line, machine.responseBegan()))
-        machine.responseEnded()
-      case .refuse(let refusal): steps.append(.refused(refusal.status.code))
-      case .close(let lingering):
-        steps.append(.closed(lingering: lingering))
-        return nil
-      }
-    }
-  }
-
-  /// Lets bytes arrive; false if nobody wants them any more.
-  func receive(_ bytes: some Sequence<UInt8>) -> Bool {
-    guard run() != nil else { return false }
-    let count = machine.buffer.count
-    machine.buffer += bytes
-    machine.bytesReceived(machine.buffer.count - count)
-    return true
-  }
-
-  func end() {
-    guard run() != nil else { return }
-    machine.endOfStreamReceived()
-    _ = run()
-  }
-}
-
 private let get = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
 private let post = "POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
 private let chunked =
@@ -99,7 +35,7 @@ private let streams: [(String, [String])] = [
 
 struct HTTPConnectionStateMachineTests {
   private func steps(_ bytes: [UInt8], splitAt splits: [Int] = []) -> [String] {
-    let script = Script()
+    let script = ConnectionScript()
     var start = 0
     for end in splits + [bytes.count] where end > start {
       guard script.receive(bytes[start..<end]) else { break }
@@ -109,8 +45,8 @@ struct HTTPConnectionStateMachineTests {
     return script.steps.map { "\($0)" }
   }
 
-  private func answered(_ text: String) -> Script {
-    let script = Script()
+  private func answered(_ text: String) -> ConnectionScript {
+    let script = ConnectionScript()
     #expect(script.receive(text.utf8))
     return script
   }
@@ -179,7 +115,7 @@ struct HTTPConnectionStateMachineTests {
   }
 
   @Test func `what a read waits for decides about its deadline`() {
-    let script = Script()
+    let script = ConnectionScript()
     #expect(script.run() == .request)
     for (portion, wait) in [
       ("\r\n", HTTPConnectionStateMachine.Wait.request), ("P", .head),
@@ -200,7 +136,7 @@ struct HTTPConnectionStateMachineTests {
   func `a timeout ends the connection, with an answer if there is a question`(
     _ wait: HTTPConnectionStateMachine.Wait, _ expected: [String]
   ) {
-    let script = Script()
+    let script = ConnectionScript()
     _ = script.run()
     script.machine.timedOut(wait)
     #expect(script.run() == nil)
@@ -211,7 +147,7 @@ struct HTTPConnectionStateMachineTests {
   func `a connection may send so many requests, and the last answer says that it is the last`() {
     var limits = RequestLimits()
     limits.requests = 2
-    let script = Script(limits: limits)
+    let script = ConnectionScript(limits: limits)
     #expect(script.receive((get + get + get).utf8))
     #expect(script.run() == nil)
     #expect(
@@ -222,7 +158,7 @@ struct HTTPConnectionStateMachineTests {
 
   @Test(arguments: ["Content-Length: 9", "Transfer-Encoding: chunked"])
   func `what comes of a body is counted, anew for each`(_ framing: String) {
-    let script = Script()
+    let script = ConnectionScript()
     let head = "POST /b HTTP/1.1\r\nHost: a\r\n\(framing)\r\n\r\n"
     for _ in 0..<2 {
       #expect(script.receive(head.utf8))
@@ -269,7 +205,7 @@ struct HTTPConnectionStateMachineTests {
   }
 
   @Test func `an idle connection that drains closes, a busy one answers first and says so`() {
-    let idle = Script()
+    let idle = ConnectionScript()
     #expect(idle.run() == .request)
     #expect(idle.machine.isIdle)
     idle.machine.drain()
@@ -318,7 +254,7 @@ struct HTTPConnectionStateMachineTests {
   }
 
   @Test func `a chunked body is not held twice`() {
-    let script = Script()
+    let script = ConnectionScript()
     let head = "PUT /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     #expect(script.receive(head.utf8))
     for _ in 0..<100 {
@@ -332,7 +268,7 @@ struct HTTPConnectionStateMachineTests {
   func `no more is read ahead of a request than the limit`(_ body: Int) {
     var limits = RequestLimits()
     limits.pipelined = 5000
-    let script = Script(limits: limits)
+    let script = ConnectionScript(limits: limits)
     let request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \(body)\r\n\r\n"
     var sent = Array(request.utf8) + Array(repeating: 0x78, count: body)
     sent += (0..<10_000).flatMap { _ in Array("GET / HTTP/1.1\r\nHost: a\r\n\r\n".utf8) }
@@ -352,7 +288,7 @@ struct HTTPConnectionStateMachineTests {
   }
 
   @Test func `reads grow with what the client sends, and shrink again`() {
-    let script = Script()
+    let script = ConnectionScript()
     let small = script.machine.readSize
     #expect(script.receive("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n".utf8))
     #expect(script.run() == .body)
