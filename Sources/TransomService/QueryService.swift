@@ -34,7 +34,7 @@ package struct QueryService: Sendable {
     }
     let outbox = try outbox(on: group.loops[0])
     let monitor = monitor(databases, outbox)
-    let gate = try await gate()
+    let gate = try await gate(of: configuration)
     let hosts = try configuration.hostPolicy()
     let transactions = configuration.transactions
     let documentation = Documentation(
@@ -131,8 +131,10 @@ package struct QueryService: Sendable {
     return server
   }
 
-  /// Nil: everybody may do everything.
-  private func gate() async throws -> Gate? {
+  /// Knows the keys and the tokens of a configuration; nil: everybody may do everything.
+  ///
+  /// - Throws: `KeySetDocument.Flaw` for a key of tokens that is none.
+  func gate(of configuration: ServiceConfiguration) async throws -> Gate? {
     guard !configuration.isOpen else { return nil }
     var tokens: TokenAuthenticator?
     if let token = configuration.tokens { tokens = try await TokenAuthenticator(token) }
