@@ -5,9 +5,12 @@ import TransomCluster
 
 /// README.md and docs/*.md: what they tell a newcomer to type is typed here.
 @Suite(.timeLimit(.minutes(5))) struct DocumentTests {
-  private static let documents = [
-    "README.md", "docs/neon.md", "docs/deploying.md", "docs/performance.md",
-  ]
+  private static let documents: [String] = {
+    let chapters = try? FileManager.default.contentsOfDirectory(
+      atPath: "\(PythonEnvironment.root)/docs")
+    return ["README.md"]
+      + (chapters ?? []).filter { $0.hasSuffix(".md") }.sorted().map { "docs/\($0)" }
+  }()
 
   private static let shell = documents.flatMap { MarkdownBlock.all(in: $0) }
     .filter { $0.language == "sh" }
@@ -109,6 +112,42 @@ import TransomCluster
       "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1",
     ]
     return try await command.run()
+  }
+
+  private static func text(_ document: String) throws -> String {
+    try String(contentsOfFile: "\(PythonEnvironment.root)/\(document)", encoding: .utf8)
+  }
+
+  /// What links within a document lead to, as GitHub names headings.
+  private static func anchors(_ document: String) throws -> Set<String> {
+    let headings = try text(document).split(separator: "\n").filter { $0.hasPrefix("#") }
+    return Set(
+      headings.map { heading in
+        let title = heading.drop { $0 == "#" }.trimmingPrefix(" ").lowercased()
+        return String(
+          title.compactMap { character in
+            if character == " " { return "-" }
+            return character.isLetter || character.isNumber || "-_".contains(character)
+              ? character : nil
+          })
+      })
+  }
+
+  @Test(arguments: documents + ["CONTRIBUTING.md"])
+  func `every link within the checkout leads somewhere`(_ document: String) throws {
+    let folder = document.split(separator: "/").dropLast().map { $0 + "/" }.joined()
+    let links = try Self.text(document).matches(of: #/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/#)
+    for link in links {
+      let path = link.output.1.isEmpty ? document : folder + link.output.1
+      let place = URL(filePath: "\(PythonEnvironment.root)/\(path)").standardized.path
+      #expect(FileManager.default.fileExists(atPath: place), "\(document): \(link.output.0)")
+      if let anchor = link.output.2 {
+        let target = String(place.dropFirst(PythonEnvironment.root.count + 1))
+        #expect(
+          try Self.anchors(target).contains(String(anchor)), "\(document): \(link.output.0)")
+      }
+    }
+    #expect(document != "README.md" || links.count > 10)
   }
 
   /// The first program of the README in a language, for a service.
