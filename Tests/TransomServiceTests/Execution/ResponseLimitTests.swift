@@ -82,7 +82,7 @@ import TransomService
     }
   }
 
-  @Test func `a large one over it is rolled back, although its COMMIT stands behind it in the pipeline`()
+  @Test func `a large one over it is rolled back, although COMMIT is in the same pipeline`()
     async throws
   {
     try await withExecutor {
