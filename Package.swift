@@ -118,9 +118,15 @@ let package = Package(
         .embedInCode("Resources/reference.js"), .embedInCode("Resources/reference-form.js"),
       ], swiftSettings: strict),
     .target(
+      name: "TransomLogging",
+      dependencies: [
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ], swiftSettings: strict),
+    .target(
       name: "TransomConfiguration",
       dependencies: [
-        "TransomService",
+        "TransomLogging", "TransomService",
         .product(name: "Configuration", package: "swift-configuration"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
@@ -140,7 +146,8 @@ let package = Package(
     .executableTarget(
       name: "transom",
       dependencies: [
-        "TransomCluster", "TransomConfiguration", "TransomMetrics", "TransomService",
+        "TransomCluster", "TransomConfiguration", "TransomLogging", "TransomMetrics",
+        "TransomService",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "CoreMetrics", package: "swift-metrics"),
         .product(name: "Logging", package: "swift-log"),
@@ -181,6 +188,10 @@ let package = Package(
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "Logging", package: "swift-log"),
       ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TransomLoggingTests",
+      dependencies: ["TransomLogging", .product(name: "Logging", package: "swift-log")],
       swiftSettings: strict),
     .testTarget(
       name: "TransomMetricsTests",

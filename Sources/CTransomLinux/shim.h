@@ -134,6 +134,18 @@ static inline int ctransom_peer_name(int descriptor, struct sockaddr *address, s
   return getpeername(descriptor, address, length);
 }
 
+static inline int ctransom_connect(int descriptor, const struct sockaddr *address,
+                                   socklen_t length) {
+  return connect(descriptor, address, length);
+}
+
+/// The error of a connection that was being made, or 0.
+static inline int ctransom_socket_error(int descriptor) {
+  int error = 0;
+  socklen_t length = sizeof error;
+  return getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
+}
+
 static inline int ctransom_accept(int descriptor) {
   return accept4(descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }

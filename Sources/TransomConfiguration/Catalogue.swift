@@ -1,4 +1,5 @@
 internal import Logging
+internal import TransomLogging
 internal import TransomService
 
 /// All settings, in the order in which they are shown.
@@ -61,6 +62,24 @@ enum Catalogue {
       $0.logLevel = level
     } show: {
       $0.logLevel.rawValue
+    },
+    .text(
+      ["log", "format"], "FORMAT",
+      "json, pretty, or auto: pretty where standard error is a terminal, else json."
+    ) {
+      $0.logFormat = LogFormat(rawValue: $1)
+      guard $0.logFormat != nil || $1 == "auto" else { throw Allowed("auto, json or pretty") }
+    } show: {
+      $0.logFormat?.rawValue ?? "auto"
+    },
+    .text(
+      ["log", "slow_ms"], "MS",
+      "Milliseconds from which on a transaction is noted with its statements, or off."
+    ) {
+      $0.service.slowFrom =
+        $1 == "off" ? nil : .milliseconds(try Read.number($1, in: 0...86_400_000))
+    } show: {
+      $0.service.slowFrom.map { String(Int($0 / .milliseconds(1))) } ?? "off"
     },
   ]
 

@@ -37,11 +37,28 @@ extension Settings {
 /// Settings, and where each of them came from.
 package struct LoadedSettings: Sendable {
   package let settings: Settings
+  /// What was found of each setting, to be compared, not to be shown: secrets are in it.
+  var byPath: [[String]: [String]] {
+    Dictionary(effective.map { ($0.path, $0.found ?? $0.texts ?? []) }) { $1 }
+  }
   private let effective: [SettingsDecoder.Effective]
 
   init(settings: Settings, effective: [SettingsDecoder.Effective]) {
     self.settings = settings
     self.effective = effective
+  }
+
+  /// How many settings are no defaults, and where they come from.
+  package var summary: String {
+    let sources = effective.compactMap(\.source)
+    let files = Set(
+      sources.compactMap { $0.split(separator: ", line").first }.filter {
+        !$0.hasPrefix("--") && !$0.hasPrefix("TRANSOM_") && $0 != "DATABASE_URL"
+      })
+    let place = files.sorted().first.map { ", of \($0) and beside it" } ?? ""
+    return sources.isEmpty
+      ? "all are the defaults"
+      : "\(sources.count) that are no defaults\(place): see \"transom config\""
   }
 
   /// All settings that are in force, as a file with secrets masked; what is no default says in a comment where it came

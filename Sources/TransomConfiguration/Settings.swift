@@ -1,11 +1,14 @@
 package import Logging
 internal import FoundationEssentials
+package import TransomLogging
 package import TransomService
 
 /// Everything that the program was told, decoded once and checked: by flags, environment and a file, in this order.
 package struct Settings: Sendable {
   package var service: ServiceConfiguration
   package var logLevel = Logger.Level.info
+  /// How events are written; nil: as standard error wants it.
+  package var logFormat: LogFormat?
   /// Where the private PostgreSQL keeps its data; nil: at the usual place.
   package var dataDirectory: String?
   /// How the private PostgreSQL is used, if anything is said about that.

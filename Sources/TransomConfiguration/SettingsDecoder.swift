@@ -7,6 +7,8 @@ struct SettingsDecoder {
     var path: [String]
     /// Nil: not set.
     var texts: [String]?
+    /// As it was given; nil: it was not.
+    var found: [String]?
     var isList: Bool
     /// Nil: it is the default.
     var source: String?
@@ -50,7 +52,8 @@ struct SettingsDecoder {
       }
       effective.append(
         Effective(
-          path: names.path, texts: setting.show(root), isList: setting.shape == .list,
+          path: names.path, texts: setting.show(root), found: setting.isSecret ? found?.texts : nil,
+          isList: setting.shape == .list,
           source: found?.source))
     }
   }

@@ -8,8 +8,9 @@ internal import TransomPostgres
 /// The whole service: event loops, pools, HTTP server. Runs until it is told to stop, then finishes what is in flight.
 package struct QueryService: Sendable {
   private let configuration: ServiceConfiguration
-  private let logger: Logger
+  let logger: Logger
   private let metrics: MetricsRegistry
+  let running = RunningService()
 
   /// The version of the program.
   package static let version = "0.1.0"
@@ -52,12 +53,16 @@ package struct QueryService: Sendable {
         scope: configuration.metricsListen.isEmpty ? .everything : .allButMetrics,
         crossOrigin: configuration.crossOrigin, hosts: hosts,
         webhooks: outbox.map { WebhookResource(outbox: $0, seal: configuration.webhooks.seal) },
-        gate: gate, documentation: documentation, named: named)
+        gate: gate, documentation: documentation, named: named, logger: logger)
     }
     let server = HTTPServer(
       handler: LoopHandlers(handlers: handlers, loops: group), loops: group,
       configuration: configuration.http(logger: logger), logger: logger)
     monitor.watch(server)
+    running.begins(
+      RunningService.Parts(
+        configuration: configuration, handlers: handlers, server: server, databases: databases))
+    defer { running.ends() }
     let lags = group.loops.enumerated().map { LoopLag(of: $1, index: $0, in: metrics) }
     for lag in lags { await lag.start() }
     let monitoring = try await monitoringServer(like: handlers[0], on: group)
@@ -105,7 +110,7 @@ package struct QueryService: Sendable {
     for (alias, pool) in pools {
       let database = configuration.databases[alias]
       databases[alias] = Monitor.Database(
-        pool: pool, size: database?.poolSize ?? 0, isRequired: database?.isRequired ?? true)
+        pool: pool, isRequired: database?.isRequired ?? true)
     }
     return Monitor(of: databases, outbox: outbox, version: Self.version, in: metrics)
   }
@@ -118,7 +123,7 @@ package struct QueryService: Sendable {
     let loops = EventLoopGroup(of: [group.loops[0]])
     let handler = ServiceHandler(
       executor: served.executor, loopIndex: 0, monitor: served.monitor, scope: .monitoring,
-      documentation: served.documentation)
+      documentation: served.documentation, logger: logger)
     var http = configuration.http(logger: logger)
     http.accessLog = nil
     http.maximumConnections = 100

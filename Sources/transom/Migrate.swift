@@ -1,6 +1,6 @@
 import ArgumentParser
-import Logging
 import TransomConfiguration
+import TransomLogging
 import TransomService
 
 /// `transom migrate`
@@ -23,7 +23,7 @@ struct Migrate: AsyncParsableCommand {
     guard let database = settings.service.databases["default"] else {
       throw ValidationError("no database is set: give --database-url, or set DATABASE_URL")
     }
-    let logger = Logger(label: "transom") { StreamLogHandler.standardError(label: $0) }
+    let logger = LogOutput(settings).logger("transom")
     let versions = try await database.migrate(logger: logger)
     if let version = versions.last {
       print("The schema transom is installed, in version \(version).")

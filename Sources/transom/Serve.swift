@@ -5,6 +5,7 @@ import Logging
 import ServiceLifecycle
 import TransomCluster
 import TransomConfiguration
+import TransomLogging
 import TransomMetrics
 import TransomService
 import UnixSignals
@@ -30,9 +31,10 @@ struct Serve: AsyncParsableCommand {
   var arguments: SettingArguments
 
   func run() async throws {
-    let settings = try arguments.load().settings
-    var logger = Logger(label: "transom") { StreamLogHandler.standardError(label: $0) }
-    logger.logLevel = settings.logLevel
+    let loaded = try arguments.load()
+    let settings = loaded.settings
+    let output = LogOutput(settings)
+    let logger = output.logger("transom")
     // Before anything counts.
     let metrics = MetricsRegistry()
     MetricsSystem.bootstrap(metrics)
@@ -46,11 +48,16 @@ struct Serve: AsyncParsableCommand {
       configuration.databases["default"] = database
     }
     do {
-      let service = Host(
-        service: QueryService(configuration, logger: logger, metrics: metrics),
-        showsExample: embedded != nil, keys: configuration.keys.map(\.name))
+      let service = QueryService(configuration, logger: logger, metrics: metrics)
       let group = ServiceGroup(
-        services: [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        services: [
+          Host(
+            service: service, showsExample: embedded != nil,
+            keys: configuration.keys.map(\.name)),
+          Reloading(
+            arguments: arguments, first: loaded, service: service, output: output, logger: logger,
+            metrics: metrics),
+        ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
       try await Interrupts.exitingAtSecond { try await group.run() }
     } catch {
       try? await embedded?.stop()

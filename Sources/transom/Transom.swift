@@ -7,6 +7,8 @@ struct Transom: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Safe, atomic PostgreSQL transactions over HTTP.",
     version: QueryService.version,
-    subcommands: [Serve.self, Migrate.self, ShowConfiguration.self, Key.self],
+    subcommands: [
+      Serve.self, Check.self, Healthcheck.self, Migrate.self, ShowConfiguration.self, Key.self,
+    ],
     defaultSubcommand: Serve.self)
 }

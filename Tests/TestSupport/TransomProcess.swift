@@ -94,7 +94,9 @@ package final class TransomProcess: Sendable {
       !name.hasPrefix("TRANSOM_") && !name.hasPrefix("PG") && name != "DATABASE_URL"
     }
     var full: [Environment.Key: String] = [:]
-    for (name, value) in inherited.merging(changes, uniquingKeysWith: { $1 }) {
+    // As tests read it most easily.
+    let own = ["TRANSOM_LOG_FORMAT": "pretty"].merging(changes) { $1 }
+    for (name, value) in inherited.merging(own, uniquingKeysWith: { $1 }) {
       if let key = Environment.Key(rawValue: name) { full[key] = value }
     }
     return full

@@ -43,6 +43,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
     Sample("migrate", "false"), Sample("loops", "3", bad: "0"),
     // A folder without any definition.
     Sample("transactions.folder", "/etc/skel", bad: "/none"), Sample("log.level", "debug"),
+    Sample("log.format", "json", bad: "xml"), Sample("log.slow_ms", "70", bad: "-1"),
     Sample("limits.body", "1MiB", bad: "8MB"), Sample("limits.response", "2048", shown: "2KiB"),
     Sample("limits.request_line", "100", bad: "1"), Sample("limits.headers", "16KiB", bad: "0"),
     Sample("limits.header_count", "7", bad: "0"), Sample("limits.timeout_ms", "70", bad: "0"),

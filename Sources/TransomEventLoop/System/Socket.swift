@@ -27,6 +27,36 @@ package final class Socket: @unchecked Sendable {
     self.descriptor = consume descriptor
   }
 
+  /// Connects. On the loop only.
+  ///
+  /// - Throws: the kernel's reason, `ETIMEDOUT` if it takes until the deadline.
+  package static func connect(
+    to address: SocketAddress, on loop: EventLoop, until deadline: MonotonicInstant
+  ) async throws(SystemError) -> Socket {
+    let type = SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue
+    let number = CTransomLinux.socket(address.family, Int32(type), 0)
+    guard number >= 0 else { throw .last("socket") }
+    let descriptor = FileDescriptor(adopting: number)
+    let result = unsafe address.withSockaddr { unsafe ctransom_connect(number, $0, $1) }
+    guard result == 0 || SystemError.currentErrno == EINPROGRESS else {
+      throw .last("connect to \(address)")
+    }
+    let socket = try Socket(adopting: descriptor, on: loop)
+    if result != 0 {
+      socket.watch.didFill()
+      guard await socket.writable(until: deadline) == .ready else {
+        socket.close()
+        throw SystemError(call: "connect to \(address)", errno: ETIMEDOUT)
+      }
+      let error = ctransom_socket_error(number)
+      guard error == 0 else {
+        socket.close()
+        throw SystemError(call: "connect to \(address)", errno: error)
+      }
+    }
+    return socket
+  }
+
   /// Reads at most `limit` bytes, in one system call, to the end of `buffer`.
   package func read(
     into buffer: inout [UInt8], atMost limit: Int

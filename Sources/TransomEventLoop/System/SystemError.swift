@@ -10,6 +10,9 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
     self.errno = errno
   }
 
+  /// Whether somebody else has the address.
+  package var isAddressInUse: Bool { errno == EADDRINUSE }
+
   /// The failure of the call that was just made.
   package static func last(_ call: String) -> SystemError {
     SystemError(call: call, errno: Self.currentErrno)

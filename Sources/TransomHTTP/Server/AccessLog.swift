@@ -5,8 +5,8 @@ internal import TransomEventLoop
 
 /// Writes one structured event for each request, or for one of so many.
 ///
-/// An event tells `request_id`, `method`, `path`, `status`, `bytes` (head included), `duration_ms`, `client`, and
-/// `outcome` where the handler set one. The duration is that from a request's last byte to its answer's; of what is
+/// An event tells `request_id`, `method`, `path`, `status`, `bytes` (head included), `duration_ms`, `client`,
+/// `outcome` where the handler set one, and `trace_id` and `parent_id` of its `traceparent`. The duration is that from a request's last byte to its answer's; of what is
 /// refused, from its first byte, which shows how long a client that was too slow kept the connection. Neither queries, nor fields, nor bodies are ever written: they hold parameters.
 package final class AccessLog: Sendable {
   /// What is written of a path at most, in bytes.
@@ -49,9 +49,9 @@ package final class AccessLog: Sendable {
 
   func write(_ entry: Entry, from socket: Socket) {
     var metadata: Logger.Metadata = [
-      "status": "\(entry.status.code)", "bytes": "\(entry.bytes)",
+      "status": .stringConvertible(entry.status.code), "bytes": .stringConvertible(entry.bytes),
       "client": "\(proxies.client(peer: socket.peerHost, request: entry.request))",
-      "duration_ms": "\(Self.milliseconds(entry.duration))",
+      "duration_ms": .stringConvertible(Double(entry.duration.microseconds) / 1000),
     ]
     metadata["request_id"] = entry.requestID.map { "\($0)" }
     metadata["outcome"] = entry.outcome.map { "\($0)" }
@@ -59,22 +59,18 @@ package final class AccessLog: Sendable {
       metadata["method"] = "\(request.method.rawValue)"
       metadata["path"] = "\(request.path.prefix(Self.pathLimit))"
     }
-    if !entry.isComplete { metadata["aborted"] = "true" }
+    if let trace = entry.request.flatMap({ TraceContext($0) }) {
+      metadata["trace_id"] = "\(trace.traceIDText)"
+      metadata["parent_id"] = "\(trace.parentIDText)"
+    }
+    if !entry.isComplete { metadata["aborted"] = .stringConvertible(true) }
     logger.info("request", metadata: metadata)
-  }
-
-  /// With three digits after the point.
-  private static func milliseconds(_ duration: Duration) -> String {
-    let (seconds, attoseconds) = duration.components
-    let microseconds = max(0, Int(seconds) * 1_000_000 + Int(attoseconds / 1_000_000_000_000))
-    let rest = String(microseconds % 1000)
-    return "\(microseconds / 1000)." + String(repeating: "0", count: 3 - rest.count) + rest
   }
 }
 
 extension ResponseFields {
   /// The value of the first line with this name.
-  func value(of name: String) -> String? {
+  package func value(of name: String) -> String? {
     let start = Array("\(name): ".utf8)
     for line in bytes.split(separator: ByteClass.lineFeed) where line.starts(with: start) {
       return String(decoding: line.dropFirst(start.count).dropLast(), as: UTF8.self)

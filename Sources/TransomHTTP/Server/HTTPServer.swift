@@ -31,7 +31,7 @@ package actor HTTPServer {
   /// One for each loop.
   private let spares: [SpareBuffers]
   private let handler: any RequestHandler
-  private let configuration: Configuration
+  private var configuration: Configuration
   private let logger: Logger
   private var state = State.serving
   private var listeners: [ListeningSocket] = []
@@ -59,6 +59,9 @@ package actor HTTPServer {
     wake = { [continuation = woken.continuation] in continuation.yield($0) }
     connectionCounts = Array(repeating: 0, count: loops.loops.count)
   }
+
+  /// Serves the connections that are made from now on otherwise.
+  package func change(to configuration: Configuration) { self.configuration = configuration }
 
   /// Binds an address, before `run`.
   ///

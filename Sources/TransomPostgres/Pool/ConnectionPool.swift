@@ -9,28 +9,6 @@ actor ConnectionPool: EventLoopActor {
   typealias ConnectionID = PoolStateMachine.ConnectionID
   typealias WaiterID = PoolStateMachine.WaiterID
 
-  /// How a wait ended.
-  enum Grant: Sendable {
-    /// A connection, and the pool that it belongs to: another loop's if that lent it.
-    case connection(PostgresConnection, of: ConnectionPool)
-    case timedOut
-    case cancelled
-    case refused
-  }
-
-  private struct Waiter {
-    var id: WaiterID
-    var continuation: CheckedContinuation<Grant, Never>
-    var deadline: MonotonicInstant
-  }
-
-  private struct Member {
-    var id: ConnectionID
-    var connection: PostgresConnection
-    /// When it is to be replaced: different from one to the next, so that not all end at once.
-    var expiresAt: MonotonicInstant
-  }
-
   nonisolated let loop: EventLoop
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.executor }
 
@@ -364,6 +342,17 @@ actor ConnectionPool: EventLoopActor {
     // A leased connection is found unusable when it comes back.
     guard let connection = connection(id), state.idleLost(id) else { return }
     forget(id, connection)
+  }
+
+  // MARK: Size
+
+  /// There may be another number of connections from now on.
+  func resize(to maximum: Int) {
+    for id in state.resized(to: maximum) {
+      if let connection = connection(id) { forget(id, connection) }
+    }
+    openMore()
+    publish()
   }
 
   // MARK: Shutdown

@@ -1,3 +1,4 @@
+internal import Synchronization
 package import TransomEventLoop
 
 /// The connections to one database: a pool for each event loop, which lend to each other.
@@ -42,6 +43,7 @@ package final class DatabasePool: Sendable {
 
   private let pools: [ConnectionPool]
   private let board: PoolBoard
+  private let maximum: Atomic<Int>
   /// How long a lease waits at most.
   package let waitLimit: Duration
 
@@ -55,13 +57,31 @@ package final class DatabasePool: Sendable {
     let count = group.loops.count
     let board = PoolBoard(count: count)
     pools = group.loops.enumerated().map { index, loop in
-      // The rest goes to the first loops; each has one at least.
-      let share = pool.size / count + (index < pool.size % count ? 1 : 0)
-      return ConnectionPool(index: index, on: loop, maximum: max(1, share), connection, pool, board)
+      ConnectionPool(
+        index: index, on: loop, maximum: Self.share(of: pool.size, index, of: count), connection,
+        pool, board)
     }
+    maximum = Atomic(pool.size)
     board.register(pools)
     self.board = board
     waitLimit = pool.waitLimit
+  }
+
+  /// What a loop has of so many connections: the rest goes to the first loops; each has one at least.
+  private static func share(of size: Int, _ index: Int, of count: Int) -> Int {
+    max(1, size / count + (index < size % count ? 1 : 0))
+  }
+
+  /// The number of connections at most, over all loops.
+  package var size: Int { maximum.load(ordering: .relaxed) }
+
+  /// There may be another number of connections from now on. What is too many is closed at once if it is idle, else when
+  /// it comes back.
+  package func resize(to size: Int) async {
+    guard maximum.exchange(size, ordering: .relaxed) != size else { return }
+    for (index, pool) in pools.enumerated() {
+      await pool.resize(to: Self.share(of: size, index, of: pools.count))
+    }
   }
 
   /// The pool as one loop sees it. `index` is the loop's in its group.

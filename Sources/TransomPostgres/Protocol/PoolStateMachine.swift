@@ -3,7 +3,8 @@ internal import DequeModule
 /// Who has which connection of one loop's pool, who waits, and when to connect. Times count from any fixed moment.
 ///
 /// Rules of this file:
-/// 1. `openCount` = idle + leased; `openCount + connectingCount` never exceeds `maximum`.
+/// 1. `openCount` = idle + leased; `openCount + connectingCount` never exceeds `maximum`, but while leased connections
+///    come back after that was made less.
 /// 2. Connections are made only for waiters, ours or a neighbour's: no more at once than there are waiters, and one
 ///    at a time after a failure, no sooner than the back-off allows.
 /// 3. Waiters are served in the order in which they came, and nobody waits while a connection is idle.
@@ -32,7 +33,7 @@ struct PoolStateMachine {
     case close(connect: Bool)
   }
 
-  private let configuration: Configuration
+  private var configuration: Configuration
   private var idle: [ConnectionID] = []
   private var waiters = Deque<WaiterID>()
   /// As few as there are connections: no need to hash.
@@ -89,7 +90,7 @@ struct PoolStateMachine {
     }
     leased.swapAt(index, leased.count - 1)
     leased.removeLast()
-    guard isReusable, !isShutDown else { return .close(connect: beginConnecting(at: now)) }
+    guard isReusable, hasRoom else { return .close(connect: beginConnecting(at: now)) }
     return place(connection)
   }
 
@@ -115,7 +116,7 @@ struct PoolStateMachine {
     connectingCount -= 1
     failures = 0
     retryAt = nil
-    return isShutDown ? .close(connect: false) : place(connection)
+    return hasRoom ? place(connection) : .close(connect: false)
   }
 
   /// Says when `beginConnecting` is worth asking again. `jitter` is from 0 to 1, drawn anew each time, so that
@@ -149,6 +150,18 @@ struct PoolStateMachine {
     guard hasRoom, failures == 0 else { return false }
     connectingCount += 1
     return true
+  }
+
+  // MARK: Size
+
+  /// There may be another number of connections from now on. Those that are leased are closed when they come back.
+  ///
+  /// - Returns: idle connections to close.
+  mutating func resized(to maximum: Int) -> [ConnectionID] {
+    configuration.maximum = maximum
+    var close: [ConnectionID] = []
+    while openCount + connectingCount > maximum, !idle.isEmpty { close.append(idle.removeFirst()) }
+    return close
   }
 
   // MARK: Shutdown

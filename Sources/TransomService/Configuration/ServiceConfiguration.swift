@@ -63,6 +63,8 @@ package struct ServiceConfiguration: Sendable {
   package var crossOrigin: CrossOriginPolicy?
   /// Whether requests are noted in the log.
   package var logsAccess = false
+  /// Transactions that take so long are noted with their statements; nil: none.
+  package var slowFrom: Duration? = .seconds(1)
   /// Of so many requests one is noted.
   package var accessLogInterval = 1
   /// Under which names the service may be addressed.
@@ -130,6 +132,7 @@ extension ServiceConfiguration {
     execution.response = limits.response
     execution.timeout = limits.timeout
     execution.idempotencyLifetime = idempotencyLifetime
+    execution.slowFrom = slowFrom
     return execution
   }
 }

@@ -54,7 +54,7 @@ extension TransactionExecutor {
     at pointer: String?, _ job: Job, isCommitted: Bool = false
   ) -> ServiceError {
     .resultTooLarge(
-      pointer: job.overflowing ?? pointer, limit: limits.response, isCommitted: isCommitted)
+      pointer: job.overflowing ?? pointer, limit: job.limits.response, isCommitted: isCommitted)
   }
 
   /// Why a command was cancelled; nil if it was not, or not by us.

@@ -1,5 +1,5 @@
 package import TransomEventLoop
-package import TransomHTTP
+internal import TransomHTTP
 package import TransomMetrics
 package import TransomPostgres
 
@@ -14,6 +14,12 @@ package struct ExecutionLimits: Sendable {
   package var maximumAttempts = 20
   /// How long the answer to a request with an Idempotency-Key is kept.
   package var idempotencyLifetime: Duration = .seconds(24 * 3600)
+  /// Transactions that take so long are noted with their statements; nil: none.
+  package var slowFrom: Duration? {
+    didSet { shortestStep = slowFrom.map { $0 / 20 } ?? .seconds(86_400) }
+  }
+  /// What of such a transaction is told apart.
+  private(set) var shortestStep = Duration.seconds(86_400)
 
   package init() {}
 }
@@ -28,7 +34,8 @@ package actor TransactionExecutor: EventLoopActor {
 
   private let databases: [String: Target]
   private let schemas: [String: SchemaInstallation]
-  let limits: ExecutionLimits
+  /// Those of the requests that come from now on.
+  private var limits: ExecutionLimits
   /// What is known of the types of each database.
   private var types: [String: KnownTypes] = [:]
   private let outbox: Outbox?
@@ -54,6 +61,9 @@ package actor TransactionExecutor: EventLoopActor {
     self.outbox = outbox
   }
 
+  /// Bounds transactions otherwise from now on.
+  func limit(to limits: ExecutionLimits) { self.limits = limits }
+
   /// A database as this loop uses it.
   private struct Target {
     var pool: LoopPool
@@ -67,10 +77,10 @@ package actor TransactionExecutor: EventLoopActor {
   /// loop only.
   ///
   /// `name` is the request's, if its commit is to be reported. `caller` is nil where everybody may do everything.
-  package nonisolated func execute(
+  nonisolated func execute(
     _ request: Request, of named: NamedTransaction? = nil, key: IdempotencyKey?,
     into buffer: consuming [UInt8], interruption: Interruption, name: [UInt8]? = nil,
-    as caller: Caller? = nil, stream: AnswerStream? = nil
+    as caller: Caller? = nil, stream: AnswerStream? = nil, slow: inout SlowTransaction?
   ) async throws(ServiceError) -> TransactionAnswer {
     var transaction = try onLoop { executor in
       if let named { executor.decode(request, named) } else { executor.decode(request) }
@@ -78,7 +88,17 @@ package actor TransactionExecutor: EventLoopActor {
     if let caller { try caller.constrain(&transaction, isNamed: named != nil) }
     if let name, transaction.database == outbox?.alias { transaction.reportCommit(as: name) }
     return try await execute(
-      transaction, key: key, into: buffer, interruption: interruption, stream: stream)
+      transaction, key: key, into: buffer, interruption: interruption, stream: stream, slow: &slow)
+  }
+
+  /// The same for a transaction that is decoded, and of which nobody wants to know whether it was slow.
+  package nonisolated func execute(
+    _ request: TransactionRequest, key: IdempotencyKey? = nil, into buffer: consuming [UInt8],
+    interruption: Interruption
+  ) async throws(ServiceError) -> TransactionAnswer {
+    var slow: SlowTransaction?
+    return try await execute(
+      request, key: key, into: buffer, interruption: interruption, slow: &slow)
   }
 
   private func decode(_ request: Request) -> Result<TransactionRequest, ServiceError> {
@@ -95,11 +115,13 @@ package actor TransactionExecutor: EventLoopActor {
   ///
   /// With a stream, the answer is in lines, and is what has not been passed on of them: if the stream has begun, its end. An
   /// error is the stream's last line then. There is no key to be kept with a stream.
-  package nonisolated func execute(
+  ///
+  /// `slow` tells of one that took long, whatever came of it.
+  nonisolated func execute(
     _ request: TransactionRequest, key: IdempotencyKey? = nil, into buffer: consuming [UInt8],
-    interruption: Interruption, stream: AnswerStream? = nil
+    interruption: Interruption, stream: AnswerStream? = nil, slow: inout SlowTransaction?
   ) async throws(ServiceError) -> TransactionAnswer {
-    loop.preconditionOnLoop()
+    let limits = onLoop { $0.limits }
     guard let database = databases[request.database] else {
       throw .unknownDatabase(alias: request.database)
     }
@@ -119,12 +141,13 @@ package actor TransactionExecutor: EventLoopActor {
       plan: plan, key: key, rowFormat: request.rowFormat, alias: request.database,
       database: database.pool, deadline: deadline, timeout: timeout,
       maxAttempts: min(request.maxAttempts ?? limits.attempts, limits.maximumAttempts),
-      interruption: interruption, stream: stream, buffer: buffer)
+      interruption: interruption, limits: limits, stream: stream, buffer: buffer)
     do throws(ServiceError) {
       while true {
         if let body = try await attemptUnlessDown(&job) {
           let outcome: Outcome = job.plan.isDryRun ? .rolledBack : .committed
           database.metrics.ended(outcome, nil, job.timing, attempts: job.attempts)
+          if job.isSlow { slow = SlowTransaction(job, outcome: outcome, error: nil) }
           return TransactionAnswer(
             body: body, outcome: outcome, timing: job.timing, isReplay: job.isReplay)
         }
@@ -136,53 +159,10 @@ package actor TransactionExecutor: EventLoopActor {
         }
       }
     } catch {
-      database.metrics.ended(error.problem.outcome, error, job.timing, attempts: job.attempts)
+      let outcome = error.problem.outcome
+      database.metrics.ended(outcome, error, job.timing, attempts: job.attempts)
+      if job.isSlow { slow = SlowTransaction(job, outcome: outcome, error: error) }
       throw error
-    }
-  }
-
-  /// A request on its way.
-  struct Job {
-    var plan: TransactionPlan
-    /// Matters if the plan is idempotent.
-    let key: IdempotencyKey?
-    let rowFormat: TransactionRequest.RowFormat
-    let alias: String
-    let database: LoopPool
-    let deadline: MonotonicInstant
-    let timeout: Duration
-    let maxAttempts: Int
-    let interruption: Interruption
-    let stream: AnswerStream?
-    /// Where the answer is written; empty while a writer has it, so that it has one owner.
-    var buffer: [UInt8]
-    var attempts = 0
-    var timing = TransactionAnswer.Timing()
-    /// Whether the results of the last attempt were larger than the limit.
-    var receivedTooMuch = false
-    /// By which statement's, if it is known.
-    var overflowing: String?
-    /// How many attempts were our own affair, whatever number of them the client allowed.
-    var ownAttempts = 0
-    /// Statements that PostgreSQL had prepared and that no longer fit the catalogue are replaced once.
-    var hasRenewedStatements = false
-    /// Whether a part of the answer is on its way to the client already.
-    var hasBegunStream = false
-    /// Whether an attempt with an Idempotency-Key may be stored: the next one finds out.
-    var isInDoubt = false
-    /// Whether the answer was kept from an earlier request.
-    var isReplay = false
-
-    mutating func takeBuffer() -> [UInt8] { exchange(&buffer, with: []) }
-
-    var mayReplay: Bool {
-      attempts - ownAttempts < maxAttempts && interruption.reason == nil && !hasBegunStream
-    }
-
-    /// Whether so much came of the last attempt that it was cancelled, to be run again with an end that waits until all of
-    /// it was counted.
-    var shouldEndApart: Bool {
-      receivedTooMuch && plan.mayStore && !plan.endsApart && interruption.reason == nil
     }
   }
 
@@ -213,7 +193,7 @@ package actor TransactionExecutor: EventLoopActor {
     let connection = lease.connection
     var writer = onLoop { $0.idleWriters.popLast() } ?? ResultWriter()
     defer { onLoop { $0.keep(&writer) } }
-    var run = begin(&job, on: connection)
+    var run = begin(&job, on: connection, at: leased)
     var ending = await run.attempt(&writer, into: job.takeBuffer(), on: connection)
     end(&job, run, ending)
     if hasStaleStatement(ending, job) {
@@ -222,11 +202,12 @@ package actor TransactionExecutor: EventLoopActor {
       await connection.forgetStatements()
       // On the same connection: the next one's statements may be out of date, too.
       job.buffer = writer.discard()
-      run = begin(&job, on: connection)
+      run = begin(&job, on: connection, at: leased)
       ending = await run.attempt(&writer, into: job.takeBuffer(), on: connection)
       end(&job, run, ending)
     }
-    job.timing.execute += MonotonicInstant.now - leased
+    job.endedAt = .now
+    job.timing.execute += job.endedAt - leased
     if !lease.releaseAtOnce() { await lease.release() }
 
     if case .inDoubt(let id?) = ending {
@@ -241,7 +222,7 @@ package actor TransactionExecutor: EventLoopActor {
       }
       if job.plan.emits, ending.isCommitted { outbox?.committed() }
       let isStored = ending.isCommitted && job.plan.mayStore
-      let limit = isStored ? TransactionRun.lateLimit(of: limits.response) : limits.response
+      let limit = isStored ? TransactionRun.lateLimit(of: job.limits.response) : job.limits.response
       guard writer.finishedByteCount <= limit else {
         _ = writer.discard()
         throw tooLarge(at: nil, job, isCommitted: isStored)
@@ -272,20 +253,21 @@ package actor TransactionExecutor: EventLoopActor {
     idleWriters.append(exchange(&writer, with: ResultWriter()))
   }
 
-  private nonisolated func begin(_ job: inout Job, on connection: PostgresConnection)
-    -> TransactionRun
-  {
+  private nonisolated func begin(
+    _ job: inout Job, on connection: PostgresConnection, at now: MonotonicInstant
+  ) -> TransactionRun {
     job.attempts += 1
     job.interruption.attach(connection)
     return TransactionRun(
       plan: job.plan, number: job.attempts,
       types: onLoop { $0.types[job.alias] } ?? .none, rowFormat: job.rowFormat,
-      responseLimit: limits.response, interruption: job.interruption,
+      responseLimit: job.limits.response, interruption: job.interruption,
       replaysConflicts: job.mayReplay, renewsStatements: !job.hasRenewedStatements,
+      times: AnswerTimes(from: now, shortest: job.limits.shortestStep),
       streamed: job.stream.map {
         StreamedAnswer(
           to: $0, of: job.plan, rows: job.rowFormat == .objects ? .objects : .arrays,
-          limit: limits.response, queued: job.timing.queue)
+          limit: job.limits.response, queued: job.timing.queue)
       })
   }
 
@@ -299,6 +281,7 @@ package actor TransactionExecutor: EventLoopActor {
     // Who has the key knows that no other attempt has stored anything.
     if run.hasClaimed { job.isInDoubt = false }
     job.timing.encode += run.encoding
+    job.times = run.times
     if case .notBegun = ending { job.attempts -= 1 }
     if let types = run.learnedTypes {
       onLoop { [alias = job.alias] in $0.types[alias] = types }

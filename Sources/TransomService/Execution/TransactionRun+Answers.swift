@@ -14,6 +14,7 @@ extension TransactionRun {
     let effect = machine.succeeded(tagIsCommit: result.isCommit, rowCount: result.affectedRows)
     if effect == .identified { return identify(result) }
     if effect == .claimed { return hasClaimed = true }
+    if let statement = effect.statement { times.answered(statement) }
     // Neon's driver is told types by their OIDs.
     let types = plan.neon == nil ? result.catalogueTypes : []
     if let statement = effect.statement, !types.isEmpty {
@@ -101,7 +102,7 @@ extension TransactionRun {
 
 extension PlanStateMachine.Effect {
   /// The statement whose result it is.
-  fileprivate var statement: Int? {
+  var statement: Int? {
     switch self {
     case .result(let statement), .run(let statement, _, _, _): statement
     case .none, .claimed, .emitted, .groupBegan, .groupReleased, .identified: nil

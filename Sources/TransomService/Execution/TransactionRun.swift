@@ -66,6 +66,8 @@ struct TransactionRun: ~Copyable {
   private(set) var receivedTooMuch = false
   /// The statement by whose result the answer became larger than is allowed.
   var overflowing: Int?
+  /// When the answers came.
+  var times: AnswerTimes
   /// The time that reading the answers and writing them as JSON took.
   private(set) var encoding = Duration.zero
 
@@ -73,8 +75,9 @@ struct TransactionRun: ~Copyable {
   init(
     plan: TransactionPlan, number: Int, types: KnownTypes, rowFormat: TransactionRequest.RowFormat,
     responseLimit: Int, interruption: Interruption, replaysConflicts: Bool, renewsStatements: Bool,
-    streamed: StreamedAnswer? = nil
+    times: AnswerTimes, streamed: StreamedAnswer? = nil
   ) {
+    self.times = times
     self.plan = plan
     self.number = number
     self.rowFormat = rowFormat
@@ -166,7 +169,10 @@ struct TransactionRun: ~Copyable {
   ) -> Progress {
     defer { receivedTooMuch = connection.receivedTooMuch }
     let began = MonotonicInstant.now
-    defer { encoding += MonotonicInstant.now - began }
+    defer {
+      encoding += MonotonicInstant.now - began
+      times.noted(at: began)
+    }
     do throws(ConnectionError) {
       if let wake { try connection.woke(wake) }
       return try advance(&writer, on: connection)

@@ -9,7 +9,6 @@ final class Monitor: Sendable {
   /// One database, as it is used.
   struct Database: Sendable {
     var pool: DatabasePool
-    var size: Int
     var isRequired: Bool
   }
 
@@ -58,7 +57,7 @@ final class Monitor: Sendable {
           await HealthReport.Database(
             alias: alias, isRequired: database.isRequired,
             finding: DatabaseProbe(pool: database.pool).ask(details: details, onLoop: index),
-            poolSize: database.size, connections: details ? database.pool.counts : .init(),
+            poolSize: database.pool.size, connections: details ? database.pool.counts : .init(),
             webhooks: self.outbox.flatMap { $0.alias == alias ? $0.lastBacklog : nil })
         }
       }
@@ -112,7 +111,7 @@ final class Monitor: Sendable {
       open.add([label, .init("state", "leased")], counts.leased)
       open.add([label, .init("state", "connecting")], counts.connecting)
       waiting.add([label], counts.waiting)
-      size.add([label], database.size)
+      size.add([label], database.pool.size)
       failures.add([label], counts.failures)
     }
     return [open, waiting, size, failures]

@@ -12,8 +12,10 @@ struct NeonEndpoint {
   /// Nil: everybody may do everything.
   let gate: Gate?
 
-  /// Answers one request.
-  func respond(to request: Request, in exchange: Exchange) async -> Response {
+  /// Answers one request; `slow` tells of a transaction that took long.
+  func respond(
+    to request: Request, in exchange: Exchange, slow: inout SlowTransaction?
+  ) async -> Response {
     let target: NeonConnectionString
     let options: NeonOptions
     do throws(ServiceError) {
@@ -38,7 +40,7 @@ struct NeonEndpoint {
     do {
       let answer = try await executor.execute(
         request, options, database: target.database, as: caller,
-        into: Swift.exchange(&response.body, with: []), interruption: interruption)
+        into: Swift.exchange(&response.body, with: []), interruption: interruption, slow: &slow)
       response.body = answer.body
       response.fields.append(answer.timing)
       exchange.outcome = answer.outcome.rawValue

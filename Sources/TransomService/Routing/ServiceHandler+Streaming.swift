@@ -7,7 +7,7 @@ extension ServiceHandler {
   /// Answers in lines, while the transaction runs if they are many.
   func streamedTransaction(
     _ request: Request, of named: NamedTransaction? = nil, _ exchange: Exchange,
-    _ caller: Caller?, name: [UInt8]?
+    _ caller: Caller?, name: [UInt8]?, slow: inout SlowTransaction?
   ) async -> Response {
     // Once for the stream, or for the problem in its place.
     var common = ResponseFields()
@@ -21,7 +21,7 @@ extension ServiceHandler {
       if let refusal = refusal(of: request, named) { throw refusal }
       let answer = try await executor.execute(
         request, of: named, key: nil, into: [], interruption: interruption, name: name,
-        as: caller, stream: AnswerStream(stream, head: head))
+        as: caller, stream: AnswerStream(stream, head: head), slow: &slow)
       exchange.outcome = answer.outcome.rawValue
       guard stream.onLoop({ $0.hasBegun }) else {
         head.fields.append(answer.timing)

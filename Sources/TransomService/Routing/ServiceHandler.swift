@@ -1,4 +1,5 @@
 internal import HTTPTypes
+internal import Logging
 internal import TransomEventLoop
 package import TransomHTTP
 
@@ -13,16 +14,15 @@ package final class ServiceHandler: RequestHandler {
   }
 
   let executor: TransactionExecutor
-  private let neon: NeonEndpoint
   let loopIndex: Int
   let monitor: Monitor
   private let counts: RequestMetrics
   private let scope: Scope
   let identity = RequestIdentity()
   let crossOrigin: CrossOriginPolicy?
-  let hosts: HostPolicy?
   private let webhookResource: WebhookResource?
-  let gate: Gate?
+  private let changeable: ChangeableSettings
+  private let logger: Logger
   let documentation: Documentation
   private let named: [String: NamedTransaction]
 
@@ -31,20 +31,31 @@ package final class ServiceHandler: RequestHandler {
     executor: TransactionExecutor, loopIndex: Int, monitor: Monitor, scope: Scope = .everything,
     crossOrigin: CrossOriginPolicy? = nil, hosts: HostPolicy? = nil,
     webhooks: WebhookResource? = nil, gate: Gate? = nil, documentation: Documentation,
-    named: [String: NamedTransaction] = [:]
+    named: [String: NamedTransaction] = [:], logger: Logger
   ) {
     self.documentation = documentation
     self.named = named
-    self.hosts = hosts
     webhookResource = webhooks
-    self.gate = gate
+    self.logger = logger
+    changeable = ChangeableSettings(on: executor.loop, gate: gate, hosts: hosts)
     self.crossOrigin = crossOrigin
     self.executor = executor
-    neon = NeonEndpoint(executor: executor, gate: gate)
     self.loopIndex = loopIndex
     self.monitor = monitor
     self.scope = scope
     counts = RequestMetrics(in: monitor.registry)
+  }
+
+  /// Nil: everybody may do everything. On the loop only.
+  var gate: Gate? { changeable.onLoop { $0.gate } }
+
+  /// Nil: under any name. On the loop only.
+  var hosts: HostPolicy? { changeable.onLoop { $0.hosts } }
+
+  /// Lets others in from now on, and bounds transactions otherwise.
+  func change(gate: Gate?, hosts: HostPolicy?, _ limits: ExecutionLimits) async {
+    await changeable.change(gate: gate, hosts: hosts)
+    await executor.limit(to: limits)
   }
 
   /// Answers a request.
@@ -53,7 +64,9 @@ package final class ServiceHandler: RequestHandler {
     var name: [UInt8]?
     var route = route(request)
     let endpoint = route.endpoint
+    var slow: SlowTransaction?
     var caller: Caller?
+    let gate = gate
     if let gate, let purpose = route.purpose {
       switch gate.authenticator.admit(request, as: purpose) {
       case .admitted(let known): caller = known
@@ -68,12 +81,17 @@ package final class ServiceHandler: RequestHandler {
       let named = route.transaction
       if executor.reportsCommits { name = identity.name(of: request) }
       if MediaType.prefersLines(request) {
-        response = await streamedTransaction(request, of: named, exchange, caller, name: name)
+        response = await streamedTransaction(
+          request, of: named, exchange, caller, name: name, slow: &slow)
+        if let slow { note(slow, request, response) }
         count(endpoint, request, response, exchange)
         return response
       }
-      response = await transaction(request, of: named, exchange, caller, name: name)
-    case .sql: response = await neon.respond(to: request, in: exchange)
+      response = await transaction(request, of: named, exchange, caller, name: name, slow: &slow)
+    case .sql:
+      response =
+        await NeonEndpoint(executor: executor, gate: gate)
+        .respond(to: request, in: exchange, slow: &slow)
     case .livez: response = text("alive\n", exchange)
     case .readyz: response = await ready(exchange)
     case .health: response = await health(request, exchange)
@@ -85,15 +103,23 @@ package final class ServiceHandler: RequestHandler {
     }
     appendCommonFields(for: request, name: name, to: &response.fields)
     count(endpoint, request, response, exchange)
+    if let slow { note(slow, request, response) }
     return response
   }
 
   package func answersWithoutBody(_ request: Request) -> Bool {
     let route = route(request)
     if case .refused = route { return true }
-    if case .sql = route { return neon.refuses(request) }
-    guard let gate, let purpose = route.purpose else { return false }
+    if case .sql = route { return NeonEndpoint(executor: executor, gate: gate).refuses(request) }
+    guard let gate = gate, let purpose = route.purpose else { return false }
     return gate.authenticator.refuses(request, as: purpose)
+  }
+
+  private func note(_ slow: SlowTransaction, _ request: Request, _ response: Response) {
+    var metadata = slow.metadata
+    metadata["request_id"] = response.fields.value(of: "X-Request-Id").map { "\($0)" }
+    metadata["trace_id"] = TraceContext(request).map { "\($0.traceIDText)" }
+    logger.warning("slow transaction", metadata: metadata)
   }
 
   private func count(
@@ -148,7 +174,7 @@ package final class ServiceHandler: RequestHandler {
 
   private func transaction(
     _ request: Request, of named: NamedTransaction? = nil, _ exchange: Exchange,
-    _ caller: Caller?, name: [UInt8]? = nil
+    _ caller: Caller?, name: [UInt8]?, slow: inout SlowTransaction?
   ) async -> Response {
     guard MediaType.isJSON(request.field("content-type")) else {
       let type = request.fieldText("content-type")
@@ -165,7 +191,7 @@ package final class ServiceHandler: RequestHandler {
     do {
       let answer = try await executor.execute(
         request, of: named, key: key, into: Swift.exchange(&response.body, with: []),
-        interruption: interruption, name: name, as: caller)
+        interruption: interruption, name: name, as: caller, slow: &slow)
       response.body = answer.body
       response.fields.append(answer.timing)
       if answer.isReplay { response.fields.append(.idempotencyReplayed, "true") }

@@ -145,3 +145,49 @@ struct PoolStateMachineTests {
     }
   }
 }
+
+struct PoolResizeTests {
+  private let start = Duration.zero
+
+  /// So many connections, all idle.
+  private func machine(idle count: Int, maximum: Int) -> PoolStateMachine {
+    var pool = PoolStateMachine(.init(maximum: maximum))
+    for number in 1...count {
+      _ = pool.waiterCame(.init(number: number), at: start)
+      _ = pool.connected(.init(number: number))
+    }
+    for number in 1...count {
+      _ = pool.released(.init(number: number), isReusable: true, at: start)
+    }
+    return pool
+  }
+
+  @Test func `a pool that shrinks closes what is idle, and the others when they come back`() {
+    var pool = machine(idle: 3, maximum: 3)
+    let leased = [pool.leaseIdle(), pool.leaseIdle()].compactMap(\.self)
+    #expect(pool.resized(to: 1).count == 1)
+    #expect(pool.idleCount == 0 && pool.openCount == 2 && !pool.hasRoom)
+    #expect(pool.waiterCame(.init(number: 7), at: start) == .wait(connect: false))
+    #expect(pool.released(leased[0], isReusable: true, at: start) == .close(connect: false))
+    #expect(pool.released(leased[1], isReusable: true, at: start) == .grant(to: .init(number: 7)))
+    #expect(pool.openCount == 1)
+  }
+
+  @Test func `a connection that is being made while the pool shrinks is closed`() {
+    var pool = PoolStateMachine(.init(maximum: 2))
+    for number in 1...2 { _ = pool.waiterCame(.init(number: number), at: start) }
+    #expect(pool.connectingCount == 2)
+    #expect(pool.resized(to: 1) == [])
+    #expect(pool.connected(.init(number: 1)) == .close(connect: false))
+    #expect(pool.connected(.init(number: 2)) == .grant(to: .init(number: 1)))
+  }
+
+  @Test func `a pool that grows makes connections for those who wait`() {
+    var pool = machine(idle: 1, maximum: 1)
+    _ = pool.leaseIdle()
+    #expect(pool.waiterCame(.init(number: 7), at: start) == .wait(connect: false))
+    #expect(pool.resized(to: 2) == [])
+    #expect(pool.beginConnecting(at: start) == true)
+    #expect(pool.connected(.init(number: 8)) == .grant(to: .init(number: 7)))
+  }
+}

@@ -1,16 +1,14 @@
-internal import TransomHTTP
-
 /// The trace that a request belongs to (W3C Trace Context, section 3.2 "Traceparent Header").
-struct TraceContext: Equatable, Sendable {
+package struct TraceContext: Equatable, Sendable {
   /// 16 octets, in hexadecimal digits.
-  let traceIDText: String
+  package let traceIDText: String
   /// The caller's own part of it: 8 octets, in hexadecimal digits.
-  let parentIDText: String
+  package let parentIDText: String
   /// Whether the caller keeps the trace.
-  let isSampled: Bool
+  package let isSampled: Bool
 
   /// Reads the header field; nil if there is none, or it is malformed, which is to be taken for none (section 4.3).
-  init?(_ request: Request) {
+  package init?(_ request: Request) {
     guard let field = request.field("traceparent"), request.fieldCount("traceparent") == 1 else {
       return nil
     }
@@ -18,7 +16,7 @@ struct TraceContext: Equatable, Sendable {
   }
 
   /// Reads `version-traceID-parentID-flags`. Versions to come may have more behind that (section 4.3).
-  init?(_ field: Span<UInt8>) {
+  package init?(_ field: Span<UInt8>) {
     let dash = UInt8(ascii: "-")
     guard field.count >= 55, field[2] == dash, field[35] == dash, field[52] == dash,
       let version = Self.octet(field, at: 0), version != 0xff,
