@@ -131,7 +131,7 @@ extension Catalogue {
     do {
       return Array(try Data(contentsOf: URL(filePath: path)))
     } catch {
-      throw Allowed("a file that can be read: \(error)")
+      throw Allowed("a file that can be read")
     }
   }
 }

@@ -11,7 +11,7 @@ enum DefinitionFolder {
     do {
       files = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
     } catch {
-      throw DefinitionFlaw("allowed is a folder that can be read: \(error)")
+      throw DefinitionFlaw("allowed is a folder that can be read")
     }
     var transactions: [NamedTransaction] = []
     for file in files where !file.hasPrefix(".") {

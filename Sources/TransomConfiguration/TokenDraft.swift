@@ -24,7 +24,10 @@ struct TokenDraft {
   func configuration() throws(SettingError) -> TokenConfiguration? {
     guard hasAlgorithm else {
       let isEmpty = secret == nil && secretFile == nil && keySet == nil
-      guard isEmpty, policy == TokenPolicy(algorithm: .hs256), !allowsSQL else {
+      let unset = TokenDraft()
+      guard isEmpty, policy == unset.policy, !allowsSQL, key.rights == unset.key.rights,
+        key.limits == unset.key.limits
+      else {
         throw SettingError("jwt.algorithm is missing: HS256, RS256 or ES256")
       }
       return nil

@@ -2,6 +2,7 @@
 
   settings.py EXECUTABLE       from the top of the checkout
 """
+import json
 import os
 import re
 import subprocess
@@ -37,10 +38,16 @@ check("deploy/kubernetes/transom.yaml", {**image, **variables})
 check("deploy/transom.yaml", {}, ["--config", "deploy/transom.yaml"])
 # What stands there in comments is a setting, too.
 text = re.sub(r"^#(?=[a-z]+:|  )", "", open("deploy/transom.yaml").read(), flags=re.M).replace("…", hexadecimal)
-with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-    file.write(text)
-    file.flush()
-    effective = check("deploy/transom.yaml with its comments", {}, ["--config", file.name])
+# RFC 7517, appendix A.1.
+key = {"kty": "EC", "crv": "P-256", "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+       "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM", "kid": "1"}
+with tempfile.TemporaryDirectory() as folder:
+    os.mkdir(f"{folder}/transactions")
+    with open(f"{folder}/jwks.json", "w") as file:
+        json.dump({"keys": [key]}, file)
+    with open(f"{folder}/transom.yaml", "w") as file:
+        file.write(text.replace("/etc/transom", folder))
+    effective = check("deploy/transom.yaml with its comments", {}, ["--config", f"{folder}/transom.yaml"])
     assert "db.example" in effective and "web" in effective, effective
 
 # The unit names the file, and the folder that systemd makes for the service.

@@ -5,10 +5,11 @@ import TransomCluster
 
 /// Every field of a configuration, broken one at a time in a file that the real executable reads.
 @Suite(.timeLimit(.minutes(5))) struct BrokenConfigurationTests {
-  /// A database and a key, so that their fields are there, too.
+  /// A database, a key and tokens, so that their fields are there, too.
   private static let beside = """
     databases: {default: {url: "postgres:///a"}, other: {url: "postgres:///b"}}
     keys: {web: {sha256: "\(TestKey.writer.hash)", rate: 5, burst: 5, concurrency: 5}}
+    jwt: {algorithm: HS256, secret: "0123456789abcdef0123456789abcdef"}
     webhooks: {secret_keys: ["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]}
     data_directory: /tmp/x
     """
@@ -58,6 +59,7 @@ import TransomCluster
   /// Fields that take any text, and so cannot be broken by one.
   private static func takesAnyText(_ path: [String]) -> Bool {
     path == ["data_directory"] || path[0] == "keys" && ["roles", "settings"].contains(path[2])
+      || path[0] == "jwt" && ["issuer", "audience", "role_claim", "settings"].contains(path[1])
   }
 
   @Test func `a configuration with any one field broken gives an error that names it`()

@@ -36,10 +36,11 @@ struct ServiceTests {
         try await tasks.waitForAll()
       }
       #expect(try await server.value("select count(*) from t") == "1")
-      #expect(
+      try await eventually("the server knows that they are closed") {
         try await server.value(
           "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
-        ) == "0")
+        ) == "0"
+      }
       let error = await #expect(throws: PostgresError.self) {
         try await databases.default.execute("select 1")
       }
