@@ -43,12 +43,14 @@ package struct TrustedProxies: Equatable, Sendable {
 
   /// The chain in the order of the hops; nil where an element tells no address or name.
   private func hops(_ value: String) -> [String?] {
+    // Empty elements, such as those of an empty line, mean nothing (RFC 9110, section 5.6.1.2).
+    let elements = value.split(separator: ",").map(\.trimmed).filter { !$0.isEmpty }
     switch field {
     case .xForwardedFor:
-      return value.split(separator: ",").map { Self.node($0.trimmed) }
+      return elements.map { Self.node($0) }
     case .forwarded:
       // A comma or semicolon may stand in quotes only where an address never has one.
-      return value.split(separator: ",").map { element in
+      return elements.map { element in
         for pair in element.split(separator: ";") {
           let parts = pair.split(separator: "=", maxSplits: 1)
           guard parts.count == 2, parts[0].trimmed.lowercased() == "for" else { continue }

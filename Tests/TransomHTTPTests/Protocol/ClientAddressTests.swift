@@ -74,7 +74,8 @@ struct TrustedProxiesTests {
     ("[2001:db9::1]:443, 2001:db8::2", "2001:db9::1"), ("10.3.3.3,10.2.2.2", "10.3.3.3"),
     ("203.0.113.7, nonsense\u{22}, 10.2.2.2", "10.2.2.2"), ("", "10.0.0.1"),
     ("evil host", "10.0.0.1"),
-    ("203.0.113.7, unknown", "unknown"),
+    ("203.0.113.7, unknown", "unknown"), ("203.0.113.7, ,", "203.0.113.7"),
+    ("203.0.113.7| ", "203.0.113.7"),
   ])
   func `the client is the last hop that is not ours`(_ value: String, _ expected: String) throws {
     #expect(try client("X-Forwarded-For", value, by: .xForwardedFor) == expected)
@@ -85,6 +86,7 @@ struct TrustedProxiesTests {
     ("For=\u{22}[2001:db9::1]:4711\u{22}, for=10.1.1.1", "2001:db9::1"),
     ("for=203.0.113.7, for=_hidden", "_hidden"), ("proto=https", "10.0.0.1"),
     ("for=203.0.113.7|for=10.1.1.1", "203.0.113.7"),
+    ("for=203.0.113.7, , for=10.1.1.1| ", "203.0.113.7"),
   ])
   func `the same out of Forwarded`(_ value: String, _ expected: String) throws {
     #expect(try client("Forwarded", value, by: .forwarded) == expected)
