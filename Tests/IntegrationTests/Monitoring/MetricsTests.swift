@@ -112,22 +112,37 @@ import TransomCluster
 
   @Test func `replays, waits and loops are measured`() async throws {
     try await withDatabase { db in
-      try await db.query("create table t (a int); insert into t values (0)")
+      try await db.query("create table go ()")
       let arguments = ["--pool-size", "1", "--loops", "1", "--pool-wait-ms", "50"]
       try await withService(for: db.connectionString, arguments) { service in
-        async let slow = service.post(#"{"statements": [{"sql": "select pg_sleep(1)"}]}"#)
-        try await eventually("it runs") { try await db.running("pg_sleep") == 1 }
+        async let holder = db.query(
+          """
+          begin; select pg_advisory_xact_lock(1);
+          do $$ begin
+            while not exists (select from go) loop perform pg_sleep(0.01); end loop;
+          end $$;
+          commit
+          """)
+        try await eventually("the lock is held") { try await db.running("from go") == 1 }
+        async let slow = service.post(
+          #"{"statements": [{"sql": "select pg_advisory_xact_lock(1)"}]}"#)
+        try await eventually("it runs") {
+          try await db.value(
+            "select count(*) from pg_stat_activity where wait_event = 'advisory' and datname = current_database()"
+          ) == "1"
+        }
         let refused = try await service.post(#"{"statements": [{"sql": "select 2"}]}"#)
         #expect(refused.status == 503 && refused.code == "pool-timeout")
+        try await db.query("insert into go default values")
+        _ = try await holder
         #expect(try await slow.status == 200)
         let page = try await Self.page(service)
         #expect(page.value("transom_pool_timeouts_total") == 1)
         #expect(
           page.value("transom_transactions_total", ["outcome": "not_started"]) == 1)
-        #expect(
-          page.value("transom_transaction_queue_seconds_bucket", ["le": "0.025"]) == 1)
+        #expect(try #require(page.value("transom_transaction_queue_seconds_sum")) >= 0.05)
         #expect(page.value("transom_transaction_execution_seconds_count") == 1)
-        #expect(try #require(page.value("transom_transaction_execution_seconds_sum")) >= 1)
+        #expect(try #require(page.value("transom_transaction_execution_seconds_sum")) > 0)
         try await eventually("the loop's lag was measured") {
           let page = try await Self.page(service)
           return (page.value("transom_loop_lag_seconds_count", ["loop": "0"]) ?? 0) > 0
