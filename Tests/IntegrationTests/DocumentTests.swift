@@ -48,11 +48,10 @@ import TransomCluster
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     try await withDatabase { db in
       var arguments = ["--webhooks-allow-networks", "127.0.0.0/8"]
-      if let definition = Self.definition {
-        try Data(definition.text.utf8).write(to: URL(filePath: folder + "/transfer.yaml"))
-        arguments += ["--transactions-folder", folder]
-        try await db.query(Self.accounts)
-      }
+      let definition = try #require(Self.definition)
+      try Data(definition.text.utf8).write(to: URL(filePath: folder + "/transfer.yaml"))
+      arguments += ["--transactions-folder", folder]
+      try await db.query(Self.accounts)
       try await withService(for: db.connectionString, arguments) { service in
         var receiver: TransomProcess?
         for block in Self.shell {
@@ -70,8 +69,8 @@ import TransomCluster
     }
   }
 
-  /// The README's named transaction.
-  private static let definition = MarkdownBlock.all(in: "README.md").first {
+  /// The documents' named transaction.
+  private static let definition = MarkdownBlock.all(in: "docs/named-transactions.md").first {
     $0.language == "yaml" && $0.text.contains("params:") && $0.text.contains("statements:")
   }
 

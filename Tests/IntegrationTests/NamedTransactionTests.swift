@@ -125,8 +125,8 @@ import TransomCluster
     }
   }
 
-  @Test func `the README's definition does what the README says`() async throws {
-    let blocks = MarkdownBlock.all(in: "README.md")
+  @Test func `the documents' definition does what they say`() async throws {
+    let blocks = MarkdownBlock.all(in: "docs/named-transactions.md")
     let definition = try #require(
       blocks.first { $0.language == "yaml" && $0.text.contains(":from") })
     let call = try #require(blocks.first { $0.text.contains("/transactions/transfer") })
