@@ -6,7 +6,7 @@ extension PostgresConnection {
   /// Ends what runs, as long as `isWanted`: asks the server to cancel it, again and again and ever more seldom, and closes
   /// the connection when `grace` is over. From any thread.
   ///
-  /// A request that arrives while nothing runs yet is lost: the commands may still be on their way
+  /// `isWanted` should not hold the connection. A request that arrives while nothing runs yet is lost: the commands may still be on their way
   /// (PostgreSQL manual, 34.7 "Canceling Queries in Progress").
   package nonisolated func keepCancelling(
     for grace: Duration, while isWanted: @escaping @Sendable () -> Bool
@@ -42,8 +42,9 @@ extension PostgresConnection {
     let now = loop.now
     guard now < deadline else { return onLoop { $0.close() } }
     onLoop { $0.cancelRunning() }
-    _ = loop.schedule(at: min(now + pause, deadline)) { [self] in
-      cancel(until: deadline, again: pause * 2, while: isWanted)
+    // Weakly: if the loop ends first, its timers stay, and they would keep the connection, and that the loop.
+    _ = loop.schedule(at: min(now + pause, deadline)) { [weak self] in
+      self?.cancel(until: deadline, again: pause * 2, while: isWanted)
     }
   }
 }

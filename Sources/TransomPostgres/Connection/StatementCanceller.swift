@@ -40,6 +40,8 @@ final class StatementCanceller: Sendable {
       return state.wasCancelled
     }
     guard isRunning else { return }
-    connection.keepCancelling(for: Self.grace) { [self] in state.withLock { !$0.isAnswered } }
+    connection.keepCancelling(for: Self.grace) { [weak self] in
+      self?.state.withLock { !$0.isAnswered } ?? false
+    }
   }
 }

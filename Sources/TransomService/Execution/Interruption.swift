@@ -52,7 +52,9 @@ package final class Interruption: Sendable {
     }
     handler?()
     guard let connection else { return }
-    connection.keepCancelling(for: Self.grace) { [self] in isAttached(connection) }
+    connection.keepCancelling(for: Self.grace) { [self, weak connection] in
+      connection.map(isAttached) ?? false
+    }
   }
 
   private func isAttached(_ connection: PostgresConnection) -> Bool {

@@ -32,4 +32,21 @@ struct CancellationTests {
       #expect(stored == (seen.last == "COMMIT" ? "1" : "0"))
     }
   }
+
+  @Test func `a loop that ends before a cancellation keeps neither itself nor the connection`()
+    async throws
+  {
+    weak var kept: PostgresConnection?
+    try await withDatabase { database in
+      try await withConnection(
+        ConnectionConfiguration(conninfo: database.connectionString)
+      ) { connection in
+        kept = connection
+        connection.keepCancelling(for: .seconds(60)) { true }
+        // Its first timer is there then.
+        await connection.loop.run {}
+      }
+    }
+    #expect(kept == nil)
+  }
 }
