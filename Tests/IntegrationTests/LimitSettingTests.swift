@@ -70,12 +70,12 @@ import Testing
   }
 
   @Test func `a client may send as slowly as is set`() async throws {
-    let arguments = ["--timeouts-body-ms", "500", "--timeouts-minimum-rate", "1"]
+    let arguments = ["--timeouts-body-ms", "1500", "--timeouts-minimum-rate", "1"]
     try await withService(for: "postgresql:///none", arguments) { service in
       let client = try await service.connect()
       try await client.send("\(Self.post)Content-Length: 15\r\n\r\n")
       // By the default's 500 octets a second that takes too long.
-      try await client.send(pieces: Array(repeating: [0x61], count: 15), pause: .milliseconds(60))
+      try await client.send(pieces: Array(repeating: [0x61], count: 15), pause: .milliseconds(150))
       #expect(try await client.response().status == 405)
     }
   }
