@@ -19,7 +19,6 @@ package final class Exchange {
   /// What the access log says that is stored once the request was answered; nil if the request is not about that.
   package var outcome: String?
 
-  private let peer: () -> String?
   /// The answer of the current request, if it is sent while it is made.
   private(set) var stream: ResponseStream?
   /// The one that it belongs to, which outlives it.
@@ -29,16 +28,14 @@ package final class Exchange {
   private var body: [UInt8] = []
   private var fields: [UInt8] = []
 
-  /// `peer` tells the address at the other end of the connection.
-  init(of connection: HTTPConnection, peer: @escaping () -> String? = { nil }) {
+  init(of connection: HTTPConnection) {
     self.connection = connection
-    self.peer = peer
     loop = connection.loop
     receivedAt = loop.now
   }
 
   /// The address at the other end of the connection: the client's, or that of a proxy; nil for a Unix-domain socket.
-  package var peerHost: String? { peer() }
+  package var peerHost: String? { connection.onLoop { $0.peerHost } }
 
   /// Calls `handler` on the loop, once, if the client goes away before the answer is given.
   ///

@@ -15,12 +15,7 @@ actor HTTPConnection: EventLoopActor {
   nonisolated let loop: EventLoop
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.executor }
 
-  private let handler: any RequestHandler
-  private let spares: SpareBuffers
-  private let wake: @Sendable (HTTPConnection) -> Void
-  private let timeouts: HTTPServer.Timeouts
-  private let compressedFrom: Int?
-  private let accessLog: AccessLog?
+  private let context: ConnectionContext
   private var machine: HTTPConnectionStateMachine
   /// The socket before it is registered, which only the loop can do.
   private var descriptor: FileDescriptor?
@@ -36,29 +31,28 @@ actor HTTPConnection: EventLoopActor {
   private var answered = 0
   private var bodyReads = 0
 
-  /// Takes a client's socket; with a refusal, that is all that the client gets. `wake` is called on the loop when a
-  /// connection that was parked is to be run again.
+  /// Takes a client's socket; with a refusal, that is all that the client gets.
   init(
-    adopting descriptor: consuming FileDescriptor, on loop: EventLoop,
-    handler: any RequestHandler, spares: SpareBuffers, configuration: HTTPServer.Configuration,
-    refusing refusal: Refusal? = nil, wake: @escaping @Sendable (HTTPConnection) -> Void
+    adopting descriptor: consuming FileDescriptor, in context: ConnectionContext,
+    refusing refusal: Refusal? = nil
   ) {
-    self.wake = wake
-    self.loop = loop
-    self.handler = handler
-    self.spares = spares
+    self.context = context
+    loop = context.loop
     self.descriptor = consume descriptor
-    timeouts = configuration.timeouts
-    compressedFrom = configuration.compressedFrom
-    accessLog = configuration.accessLog
-    machine = HTTPConnectionStateMachine(limits: configuration.limits, refusing: refusal)
+    machine = HTTPConnectionStateMachine(
+      limits: context.configuration.limits, refusing: refusal)
   }
+
+  private var timeouts: HTTPServer.Timeouts { context.configuration.timeouts }
+
+  /// The address at the other end; nil for a Unix-domain socket, and when the socket is closed.
+  var peerHost: String? { socket?.peerHost }
 
   /// Why `run` returned.
   enum Ending {
     /// One side has closed the connection.
     case closed
-    /// The client is silent, and `wake` is called when that changes: `run` is to be called again then.
+    /// The client is silent, and the context's `wake` is called when that changes: `run` is to be called again then.
     case parked
   }
 
@@ -78,7 +72,7 @@ actor HTTPConnection: EventLoopActor {
       socket.close()
     case .parked:
       giveBuffersBack(exchange)
-      socket.onReadable(until: deadline(for: .request)) { [self, wake] in wake(self) }
+      socket.onReadable(until: deadline(for: .request)) { [self, context] in context.wake(self) }
     }
     return ending
   }
@@ -89,7 +83,7 @@ actor HTTPConnection: EventLoopActor {
     guard let descriptor = Swift.exchange(&descriptor, with: nil),
       let socket = try? Socket(adopting: descriptor, on: loop)
     else { return nil }
-    let exchange = Exchange(of: self) { [weak socket] in socket?.peerHost }
+    let exchange = Exchange(of: self)
     self.socket = socket
     self.exchange = exchange
     socket.onHangUp { [weak self] in
@@ -148,24 +142,26 @@ actor HTTPConnection: EventLoopActor {
         output = ResponseSerializer.continueResponse
         guard await write([], from: 0, to: socket) else { return .closed }
       case .consider(let request):
-        if handler.answersWithoutBody(request) { machine.answerWithoutBody() }
+        if context.handler.answersWithoutBody(request) { machine.answerWithoutBody() }
       case .respond(let request):
         exchange.begin(at: loop.now)
-        var response = await handler.respond(to: request, in: exchange)
+        var response = await context.handler.respond(to: request, in: exchange)
         let stream = exchange.stream
         exchange.end()
         if let stream, stream.onLoop({ $0.hasBegun }) {
           guard end(stream, of: request, response, exchange, socket) else { return .closed }
           continue
         }
-        if let compressedFrom, response.negotiateEncoding(for: request, from: compressedFrom) {
+        if let threshold = context.configuration.compressedFrom,
+          response.negotiateEncoding(for: request, from: threshold)
+        {
           await response.encode(on: loop)
         }
         let isHead = request.method == .head
         let body = serialize(response, machine.responseBegan(), isHead: isHead)
         var isComplete = send(body, from: 0, to: socket)
         if isComplete == false { isComplete = await write(body, from: sent, to: socket) }
-        if let accessLog, accessLog.isDue {
+        if let accessLog = context.configuration.accessLog, accessLog.isDue {
           let duration = .now - exchange.receivedAt
           note(request, response, exchange.outcome, isComplete, duration, socket)
         }
@@ -180,10 +176,10 @@ actor HTTPConnection: EventLoopActor {
       case .refuse(let refusal):
         let request = machine.refusedRequest
         let began = incompleteSince ?? loop.now
-        let response = handler.response(to: refusal, request: request)
+        let response = context.handler.response(to: refusal, request: request)
         let body = serialize(response, .closed, isHead: machine.refusesHead)
         let isComplete = await write(body, from: 0, to: socket)
-        if let accessLog, accessLog.isDue {
+        if let accessLog = context.configuration.accessLog, accessLog.isDue {
           note(request, response, "not_started", isComplete, .now - began, socket)
         }
         guard isComplete else { return .closed }
@@ -203,11 +199,11 @@ actor HTTPConnection: EventLoopActor {
     if machine.buffer.isEmpty { swap(&machine.buffer, &buffers.received) }
     swap(&output, &buffers.output)
     exchange.swapBuffers(&buffers)
-    spares.onLoop { [buffers] in $0.keep(buffers) }
+    context.spares.onLoop { [buffers] in $0.keep(buffers) }
   }
 
   private func takeBuffers(_ exchange: Exchange) {
-    var buffers = spares.onLoop { $0.take() }
+    var buffers = context.spares.onLoop { $0.take() }
     if machine.buffer.isEmpty { swap(&machine.buffer, &buffers.received) }
     swap(&output, &buffers.output)
     exchange.swapBuffers(&buffers)
@@ -332,7 +328,7 @@ actor HTTPConnection: EventLoopActor {
   ) -> Bool {
     let isComplete = stream.onLoop { $0.isComplete }
     sent = stream.onLoop { $0.sent }
-    if let accessLog, accessLog.isDue {
+    if let accessLog = context.configuration.accessLog, accessLog.isDue {
       let duration = .now - exchange.receivedAt
       note(request, response, exchange.outcome, isComplete, duration, socket)
     }
@@ -348,7 +344,7 @@ actor HTTPConnection: EventLoopActor {
     _ request: Request?, _ response: Response, _ outcome: String?, _ isComplete: Bool?,
     _ duration: Duration, _ socket: Socket
   ) {
-    accessLog?.write(
+    context.configuration.accessLog?.write(
       AccessLog.Entry(
         request: request, status: response.status, outcome: outcome,
         requestID: response.fields.value(of: "X-Request-Id"), bytes: sent,

@@ -27,10 +27,8 @@ package actor HTTPServer {
   package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.executor }
 
   private nonisolated let loop: EventLoop
-  private let loops: [EventLoop]
   /// One for each loop.
-  private let spares: [SpareBuffers]
-  private let handler: any RequestHandler
+  private var contexts: [ConnectionContext]
   private var configuration: Configuration
   private let logger: Logger
   private var state = State.serving
@@ -40,7 +38,6 @@ package actor HTTPServer {
   private var refusals = 0
   /// Connections that were parked.
   private let woken = AsyncStream.makeStream(of: HTTPConnection.self)
-  private let wake: @Sendable (HTTPConnection) -> Void
   private var waiters: [CheckedContinuation<Void, Never>] = []
 
   /// How many clients each loop serves.
@@ -50,18 +47,22 @@ package actor HTTPServer {
     handler: any RequestHandler, loops: EventLoopGroup,
     configuration: Configuration = Configuration(), logger: Logger
   ) {
-    self.handler = handler
     self.configuration = configuration
     self.logger = logger
-    self.loops = loops.loops
-    spares = loops.loops.map(SpareBuffers.init)
     loop = loops.loops[0]
-    wake = { [continuation = woken.continuation] in continuation.yield($0) }
+    contexts = loops.loops.map { [continuation = woken.continuation] loop in
+      ConnectionContext(
+        on: loop, handler: handler, spares: SpareBuffers(on: loop), configuration: configuration,
+        wake: { continuation.yield($0) })
+    }
     connectionCounts = Array(repeating: 0, count: loops.loops.count)
   }
 
   /// Serves the connections that are made from now on otherwise.
-  package func change(to configuration: Configuration) { self.configuration = configuration }
+  package func change(to configuration: Configuration) {
+    self.configuration = configuration
+    contexts = contexts.map { $0.with(configuration) }
+  }
 
   /// Binds an address, before `run`.
   ///
@@ -181,27 +182,26 @@ package actor HTTPServer {
       return refuse(descriptor)
     }
     var index = 0
-    for other in loops.indices where connectionCounts[other] < connectionCounts[index] {
+    for other in contexts.indices where connectionCounts[other] < connectionCounts[index] {
       index = other
     }
     connectionCounts[index] += 1
-    let connection = HTTPConnection(
-      adopting: descriptor, on: loops[index], handler: handler.onLoop(loops[index]),
-      spares: spares[index],
-      configuration: configuration, wake: wake)
+    let connection = HTTPConnection(adopting: descriptor, in: contexts[index])
     connections[ObjectIdentifier(connection)] = (connection, index)
     if state == .ending { connection.announceEnd() }
     return connection
   }
 
   private func refuse(_ descriptor: consuming FileDescriptor) -> HTTPConnection {
-    var configuration = configuration
-    if refusals >= Self.maximumRefusals { configuration.timeouts.linger = .zero }
+    var context = contexts[0]
+    if refusals >= Self.maximumRefusals {
+      var configuration = configuration
+      configuration.timeouts.linger = .zero
+      context = context.with(configuration)
+    }
     refusals += 1
     let connection = HTTPConnection(
-      adopting: descriptor, on: loop, handler: handler.onLoop(loop), spares: spares[0],
-      configuration: configuration,
-      refusing: .tooManyConnections, wake: wake)
+      adopting: descriptor, in: context, refusing: .tooManyConnections)
     connections[ObjectIdentifier(connection)] = (connection, nil)
     return connection
   }
