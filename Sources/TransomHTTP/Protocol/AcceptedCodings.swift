@@ -76,6 +76,7 @@ extension Span<UInt8> {
 extension Request {
   /// What its client accepts; nil if it says nothing about it.
   package var acceptedCodings: AcceptedCodings? {
+    guard field("accept-encoding") != nil else { return nil }
     var codings: AcceptedCodings?
     for field in head.fields where ByteClass.matches(span(field.name), "accept-encoding") {
       if codings == nil { codings = AcceptedCodings() }

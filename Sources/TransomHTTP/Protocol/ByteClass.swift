@@ -77,7 +77,11 @@ enum ByteClass {
 
   /// Whether bytes are `name`, which is in lower case, in any case.
   static func matches(_ bytes: Span<UInt8>, _ name: String) -> Bool {
-    let expected = name.utf8.span
+    matches(bytes, name.utf8.span)
+  }
+
+  /// The same for a name whose bytes are at hand.
+  static func matches(_ bytes: Span<UInt8>, _ expected: Span<UInt8>) -> Bool {
     guard bytes.count == expected.count else { return false }
     for index in expected.indices where lowercased(bytes[index]) != expected[index] {
       return false

@@ -116,8 +116,11 @@ package struct Request: Sendable {
   }
 
   private func valueRange(_ name: String) -> ByteRange? {
-    for field in head.fields where ByteClass.matches(span(field.name), name) {
-      return field.value
+    let name = name.utf8.span
+    // Several fields are looked for in each request: nearly all are told apart by their lengths.
+    let fields = head.fields.span
+    for index in fields.indices where fields[index].name.count == name.count {
+      if ByteClass.matches(span(fields[index].name), name) { return fields[index].value }
     }
     return nil
   }

@@ -5,6 +5,8 @@ package struct ByteRange: Equatable, Sendable {
   package var start: UInt32 = 0
   package var end: UInt32 = 0
 
+  var count: Int { Int(end &- start) }
+
   /// A head is limited to some kilobytes: its offsets fit.
   init(_ start: Int, _ end: Int) {
     self.start = UInt32(truncatingIfNeeded: start)

@@ -2,9 +2,10 @@ package import HTTPTypes
 
 /// The media type of a response's body.
 package struct ContentType: Sendable, Equatable {
-  package let value: String
+  /// The whole field line, as it goes out.
+  let line: [UInt8]
 
-  package init(_ value: String) { self.value = value }
+  package init(_ value: String) { line = Array("Content-Type: \(value)\r\n".utf8) }
 
   package static let html = ContentType("text/html; charset=utf-8")
   package static let json = ContentType("application/json")
@@ -12,6 +13,14 @@ package struct ContentType: Sendable, Equatable {
   package static let problem = ContentType("application/problem+json")
   package static let text = ContentType("text/plain; charset=utf-8")
   package static let yaml = ContentType("application/yaml")
+}
+
+/// How a field line begins that nearly every answer has: made once, for all of them.
+package struct FieldLineStart: Sendable {
+  fileprivate let bytes: [UInt8]
+
+  /// The start of the lines with this name.
+  package init(_ name: HTTPField.Name) { bytes = Array("\(name.rawName): ".utf8) }
 }
 
 /// Field lines of a response, kept as the bytes that go out: no strings, and one buffer to use again.
@@ -43,6 +52,20 @@ package struct ResponseFields: Sendable, Equatable {
     end()
   }
 
+  /// The same, for a name that nearly every answer has.
+  package mutating func append(_ start: FieldLineStart, writing body: (inout [UInt8]) -> Void) {
+    bytes += start.bytes
+    body(&bytes)
+    end()
+  }
+
+  /// Adds a field line, for a name that nearly every answer has.
+  package mutating func append(_ start: FieldLineStart, _ value: Span<UInt8>) {
+    bytes += start.bytes
+    for index in value.indices { append(value[index]) }
+    end()
+  }
+
   /// Adds a field line whose value is a decimal number.
   package mutating func append(_ name: HTTPField.Name, _ value: Int) {
     begin(name)
@@ -63,7 +86,8 @@ package struct ResponseFields: Sendable, Equatable {
   }
 
   private mutating func end() {
-    bytes.append(contentsOf: "\r\n".utf8)
+    bytes.append(ByteClass.carriageReturn)
+    bytes.append(ByteClass.lineFeed)
   }
 }
 

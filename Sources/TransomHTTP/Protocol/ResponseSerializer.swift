@@ -33,21 +33,22 @@ package enum ResponseSerializer {
     of response: borrowing Response, date: HTTPDate, persistence: Persistence,
     framing: ResponseFraming = .length, to bytes: inout [UInt8]
   ) {
-    appendStatusLine(response.status, to: &bytes)
-    bytes.append(contentsOf: "Date: ".utf8)
-    date.append(to: &bytes)
-    bytes.append(contentsOf: "\r\n".utf8)
-    if let contentType = response.contentType {
-      bytes.append(contentsOf: "Content-Type: ".utf8)
-      bytes.append(contentsOf: contentType.value.utf8)
-      bytes.append(contentsOf: "\r\n".utf8)
+    // Arrays, as those are appended at a third of what a string takes.
+    if response.status == .ok {
+      bytes += okThenDate
+    } else {
+      appendStatusLine(response.status, to: &bytes)
+      bytes.append(contentsOf: "Date: ".utf8)
     }
+    date.append(to: &bytes)
+    bytes += lineEnd
+    if let contentType = response.contentType { bytes += contentType.line }
     if framing == .chunked {
       bytes.append(contentsOf: "Transfer-Encoding: chunked\r\n".utf8)
     } else if framing == .length, mayHaveBody(response.status) {
-      bytes.append(contentsOf: "Content-Length: ".utf8)
+      bytes += contentLength
       bytes.appendDecimal(response.body.count)
-      bytes.append(contentsOf: "\r\n".utf8)
+      bytes += lineEnd
     }
     switch persistence {
     case .open: break
@@ -55,8 +56,12 @@ package enum ResponseSerializer {
     case .closed: bytes.append(contentsOf: "Connection: close\r\n".utf8)
     }
     bytes += response.fields.bytes
-    bytes.append(contentsOf: "\r\n".utf8)
+    bytes += lineEnd
   }
+
+  private static let okThenDate = Array("HTTP/1.1 200 OK\r\nDate: ".utf8)
+  private static let contentLength = Array("Content-Length: ".utf8)
+  private static let lineEnd = Array("\r\n".utf8)
 
   /// Appends what stands before a part of a chunked body: the end of the one before, and this one's length; a part of
   /// no bytes ends the body (RFC 9112, section 7.1).

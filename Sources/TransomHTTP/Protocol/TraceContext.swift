@@ -8,7 +8,7 @@ package struct TraceContext: Equatable, Sendable {
   package let isSampled: Bool
 
   /// Reads the header field; nil if there is none, or it is malformed, which is to be taken for none (section 4.3).
-  package init?(_ request: Request) {
+  package init?(_ request: borrowing Request) {
     guard let field = request.field("traceparent"), request.fieldCount("traceparent") == 1 else {
       return nil
     }

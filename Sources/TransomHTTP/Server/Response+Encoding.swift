@@ -7,10 +7,9 @@ extension Response {
 
   /// Whether the body is to be compressed; says in `Vary` that the answer depends on that, where it does.
   mutating func negotiateEncoding(for request: Request, from threshold: Int) -> Bool {
+    guard !body.isEmpty else { return false }
     let accepted = request.acceptedCodings
-    guard !body.isEmpty, body.count >= threshold || accepted?.needsGzip == true else {
-      return false
-    }
+    guard body.count >= threshold || accepted?.needsGzip == true else { return false }
     fields.append(.vary, "Accept-Encoding")
     return accepted?.prefersGzip == true
   }

@@ -16,6 +16,16 @@ struct StatementCache {
     var parameterTypes: [OID]?
     var columnTypes: [OID]?
     var resultTypes: [OID] = []
+
+    /// In place: to copy an entry would count all its references.
+    mutating func note(
+      use: Int, in footprint: inout SessionFootprint, _ resultTypes: inout [OID]
+    ) -> StatementName {
+      lastUse = use
+      footprint.formUnion(self.footprint)
+      if !self.resultTypes.isEmpty { resultTypes += self.resultTypes }
+      return name
+    }
   }
 
   /// The number of statements to keep; at least 1.
@@ -41,12 +51,7 @@ struct StatementCache {
   mutating func lookUp(_ sql: StatementText) -> Lookup {
     uses += 1
     if let index = entries.index(forKey: sql) {
-      entries.values[index].lastUse = uses
-      footprint.formUnion(entries.values[index].footprint)
-      if !entries.values[index].resultTypes.isEmpty {
-        resultTypes += entries.values[index].resultTypes
-      }
-      return .known(name: entries.values[index].name)
+      return .known(name: entries.values[index].note(use: uses, in: &footprint, &resultTypes))
     }
     if entries.count >= capacity { evict(entries.count - capacity + 1) }
     made += 1

@@ -32,7 +32,8 @@ package actor TransactionExecutor: EventLoopActor {
   package nonisolated let loop: EventLoop
   package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.executor }
 
-  private let databases: [String: Target]
+  /// They are few: to compare their aliases takes less than to hash one.
+  private let databases: [Target]
   private let schemas: [String: SchemaInstallation]
   /// Those of the requests that come from now on.
   private var limits: ExecutionLimits
@@ -53,10 +54,11 @@ package actor TransactionExecutor: EventLoopActor {
   ) {
     self.loop = loop
     self.schemas = schemas
-    self.databases = Dictionary(
-      uniqueKeysWithValues: databases.map {
-        ($0, Target(pool: $1.onLoop(index), metrics: TransactionMetrics(in: metrics, database: $0)))
-      })
+    self.databases = databases.map { alias, pool in
+      Target(
+        alias: alias, pool: pool.onLoop(index),
+        metrics: TransactionMetrics(in: metrics, database: alias))
+    }
     self.limits = limits
     self.outbox = outbox
   }
@@ -66,6 +68,7 @@ package actor TransactionExecutor: EventLoopActor {
 
   /// A database as this loop uses it.
   private struct Target {
+    var alias: String
     var pool: LoopPool
     var metrics: TransactionMetrics
   }
@@ -122,7 +125,7 @@ package actor TransactionExecutor: EventLoopActor {
     interruption: Interruption, stream: AnswerStream? = nil, slow: inout SlowTransaction?
   ) async throws(ServiceError) -> TransactionAnswer {
     let limits = onLoop { $0.limits }
-    guard let database = databases[request.database] else {
+    guard let database = databases.first(where: { $0.alias == request.database }) else {
       throw .unknownDatabase(alias: request.database)
     }
     let isBounded = limits.response < TransactionRun.smallLimit
@@ -186,9 +189,14 @@ package actor TransactionExecutor: EventLoopActor {
     guard job.interruption.reason == nil else { throw timedOut(job) }
     let began = MonotonicInstant.now
     // By plain calls where nothing has to be waited for: see `HTTPConnection.serve`.
-    let lease =
-      if let idle = job.database.leaseIdle() { idle } else { try await lease(&job) }
-    let leased = MonotonicInstant.now
+    var leased = began
+    let lease: DatabasePool.Lease
+    if let idle = job.database.leaseIdle() {
+      lease = idle
+    } else {
+      lease = try await self.lease(&job)
+      leased = .now
+    }
     job.timing.queue += leased - began
     let connection = lease.connection
     var writer = onLoop { $0.idleWriters.popLast() } ?? ResultWriter()
@@ -265,10 +273,12 @@ package actor TransactionExecutor: EventLoopActor {
       replaysConflicts: job.mayReplay, renewsStatements: !job.hasRenewedStatements,
       times: AnswerTimes(from: now, shortest: job.limits.shortestStep),
       streamed: job.stream.map {
-        StreamedAnswer(
-          to: $0, of: job.plan, rows: job.rowFormat == .objects ? .objects : .arrays,
-          limit: job.limits.response, queued: job.timing.queue)
-      })
+        [
+          StreamedAnswer(
+            to: $0, of: job.plan, rows: job.rowFormat == .objects ? .objects : .arrays,
+            limit: job.limits.response, queued: job.timing.queue)
+        ]
+      } ?? [])
   }
 
   private nonisolated func end(

@@ -9,7 +9,7 @@ extension TransactionRun {
     if let question = nextQuestion() {
       return answered(question, result, &writer, on: connection)
     }
-    if streamed != nil { return succeededStreaming(result, &writer, on: connection) }
+    if isStreamed { return succeededStreaming(result, &writer, on: connection) }
     unanswered -= 1
     let effect = machine.succeeded(tagIsCommit: result.isCommit, rowCount: result.affectedRows)
     if effect == .identified { return identify(result) }
@@ -69,11 +69,11 @@ extension TransactionRun {
       let types = result.parameterTypes
       connection.note(parameterTypes: types, of: plan.statements[statement].sql)
       parameters.described(statement, types)
-      streamed?.described(statement, result, on: connection)
+      if isStreamed { streamed[0].described(statement, result, on: connection) }
     case .lookUp(let types):
       questions.learn(from: result)
       parameters.lookedUp(types)
-      streamed?.lookedUp(types)
+      if isStreamed { streamed[0].lookedUp(types) }
       if pending.types.isSubset(of: types) { writePending(&writer, on: connection) }
     case .check(let types):
       if questions.types.hold(for: types, by: result), pending.types.isSubset(of: types) {

@@ -15,7 +15,7 @@ extension TransactionRun {
 
   /// How much PostgreSQL may send, in bytes: what is on the safe side, and protects memory while a result comes.
   var receiveBudget: Int {
-    if let streamed { return streamed.receiveBudget }
+    if isStreamed { return streamed[0].receiveBudget }
     guard plan.endsApart || !plan.mayStore else { return responseLimit / 8 }
     // What PostgreSQL sends for a row of one short value, against `[1],` and `{"n":1},`.
     return (rowFormat == .arrays ? responseLimit * 3 : responseLimit * 3 / 2) + Self.extra

@@ -9,7 +9,7 @@ extension TransactionRun {
     on connection: isolated PostgresConnection
   ) throws(ConnectionError) -> Bool {
     var open: [CatalogueQuestions.Question] = []
-    if plan.hasReferences || !plan.arrays.isEmpty || streamed != nil {
+    if plan.hasReferences || !plan.arrays.isEmpty || isStreamed {
       do throws(Unsendable) {
         open = try prepare(pipeline, writer, on: connection)
       } catch {
@@ -107,7 +107,7 @@ extension TransactionRun {
     var open: [CatalogueQuestions.Question] = []
     for index in pipeline.steps {
       guard case .statement(let number) = plan.steps[index] else { continue }
-      if let question = streamed?.question(before: number, on: connection) {
+      if isStreamed, let question = streamed[0].question(before: number, on: connection) {
         machine.postpone(from: index)
         return [question]
       }

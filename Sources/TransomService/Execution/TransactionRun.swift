@@ -56,8 +56,9 @@ struct TransactionRun: ~Copyable {
   /// Those of the hooks that the pipeline begins with.
   var hooks = ResolvedParameters()
   var pending = PendingResults()
-  /// The answer, if it is passed on while the transaction runs.
-  var streamed: StreamedAnswer?
+  /// The answer, if it is passed on while the transaction runs. One or none, and not in here: it is large, mostly not
+  /// there, and a run is moved from place to place.
+  var streamed: [StreamedAnswer]
   /// Whether a sync was reached and not been dealt with.
   private var isSynced = false
   /// How the transaction ended, while its results are still pending.
@@ -75,7 +76,7 @@ struct TransactionRun: ~Copyable {
   init(
     plan: TransactionPlan, number: Int, types: KnownTypes, rowFormat: TransactionRequest.RowFormat,
     responseLimit: Int, interruption: Interruption, replaysConflicts: Bool, renewsStatements: Bool,
-    times: AnswerTimes, streamed: StreamedAnswer? = nil
+    times: AnswerTimes, streamed: [StreamedAnswer] = []
   ) {
     self.times = times
     self.plan = plan
@@ -95,7 +96,9 @@ struct TransactionRun: ~Copyable {
   var learnedTypes: KnownTypes? { questions.hasLearned ? questions.types : nil }
 
   /// Whether a part of the answer is on its way to the client already.
-  var hasBegunStream: Bool { streamed?.hasBegun ?? false }
+  var hasBegunStream: Bool { isStreamed && streamed[0].hasBegun }
+
+  var isStreamed: Bool { !streamed.isEmpty }
 
   /// Whether results could not be written, as what their types are could not be found out.
   var isIncomplete: Bool { !pending.isEmpty }
@@ -113,7 +116,7 @@ struct TransactionRun: ~Copyable {
         dryRun: plan.isDryRun, attempts: number,
         rows: rowFormat == .objects ? .objects : .arrays, into: buffer)
     }
-    guard connection.loop.isCurrent, streamed == nil else {
+    guard connection.loop.isCurrent, !isStreamed else {
       return await attemptOnLoop(&writer, on: connection)
     }
     var progress = connection.onLoop { begin(&writer, on: $0) }
@@ -238,7 +241,7 @@ struct TransactionRun: ~Copyable {
         } else {
           pending.appendFailure(ofGroupAt: depth, problem)
         }
-        streamed?.failGroup(depth: depth, problem: problem)
+        if isStreamed { streamed[0].failGroup(depth: depth, problem: problem) }
         pipeline = sending
       }
       if try send(pipeline, writer, on: connection) { return nil }

@@ -7,8 +7,9 @@ internal import TransomMetrics
 
 /// What one event loop counts of its requests.
 ///
-/// A series is made when it is counted for the first time, which is looked up in a table from then on: no lock, no string,
-/// and no core that takes a counter from another one. There are no more than the table has places, whatever clients send.
+/// A series is made when it is counted for the first time, which is looked up in a table from then on: no string, and no
+/// core that takes a counter, or the lock of the table, from another one. There are no more than the table has places,
+/// whatever clients send.
 final class RequestMetrics: Sendable {
   /// What the label `route` tells of a request.
   enum Endpoint: Int, CaseIterable {
@@ -51,21 +52,28 @@ final class RequestMetrics: Sendable {
     case other
   }
 
+  /// Nil: not made yet.
+  private struct Series {
+    var counts: [CounterCell?]
+    var durations: [HistogramCell?]
+  }
+
   private let registry: MetricsRegistry
-  private let counts = InlineArray<1024, AtomicLazyReference<CounterCell>> { _ in
-    AtomicLazyReference()
-  }
-  private let durations = InlineArray<32, AtomicLazyReference<HistogramCell>> { _ in
-    AtomicLazyReference()
-  }
+  /// Locked by one thread only, but for the start. `AtomicLazyReference` needs no lock, and takes six times as long.
+  private let series = Mutex(
+    Series(
+      counts: Array(
+        repeating: nil,
+        count: Endpoint.allCases.count * Method.allCases.count * StatusClass.allCases.count),
+      durations: Array(repeating: nil, count: Endpoint.allCases.count)))
 
   init(in registry: MetricsRegistry) {
     self.registry = registry
     // A series that begins with 1 shows no increase: those that matter begin with 0.
     for status in StatusClass.allCases where status != .other {
-      _ = count(.transactions, .post, status)
+      _ = series.withLock { count(.transactions, .post, status, in: &$0) }
     }
-    _ = duration(of: .transactions)
+    _ = series.withLock { duration(of: .transactions, in: &$0) }
   }
 
   /// A request has its answer; it took so long from its last byte to where its answer was there. That of a stream was
@@ -74,9 +82,14 @@ final class RequestMetrics: Sendable {
     _ endpoint: Endpoint, _ method: HTTPRequest.Method, _ status: HTTPResponse.Status,
     took: Duration, in trace: TraceContext?
   ) {
-    count(endpoint, Self.known(method), Self.known(status)).increment()
+    let (count, duration) = series.withLock { series in
+      (
+        self.count(endpoint, Self.known(method), Self.known(status), in: &series),
+        self.duration(of: endpoint, in: &series)
+      )
+    }
+    count.increment()
     let nanoseconds = UInt64(max(0, took.nanoseconds))
-    let duration = duration(of: endpoint)
     if let trace, trace.isSampled {
       duration.observe(nanoseconds, traceID: trace.traceIDText, at: Date().timeIntervalSince1970)
     } else {
@@ -86,33 +99,37 @@ final class RequestMetrics: Sendable {
 
   /// What came was refused as no request.
   func refused(_ status: HTTPResponse.Status, _ method: HTTPRequest.Method?) {
-    count(.other, method.map(Self.known) ?? .other, Self.known(status)).increment()
+    series.withLock { series in
+      count(.other, method.map(Self.known) ?? .other, Self.known(status), in: &series)
+    }.increment()
   }
 
   // MARK: The table
 
   private func count(
-    _ endpoint: Endpoint, _ method: Method, _ status: StatusClass
+    _ endpoint: Endpoint, _ method: Method, _ status: StatusClass, in series: inout Series
   ) -> CounterCell {
     let place =
       (endpoint.rawValue * Method.allCases.count + method.rawValue) * StatusClass.allCases.count
       + status.rawValue
-    if let cell = counts[place].load() { return cell }
-    return counts[place].storeIfNil(
-      registry.counter(
-        "transom_http_requests", "Requests that were answered.",
-        [
-          .init("route", endpoint.path), .init("method", method.text), .init("status", status.text),
-        ]))
+    if let cell = series.counts[place] { return cell }
+    let cell = registry.counter(
+      "transom_http_requests", "Requests that were answered.",
+      [
+        .init("route", endpoint.path), .init("method", method.text), .init("status", status.text),
+      ])
+    series.counts[place] = cell
+    return cell
   }
 
-  private func duration(of endpoint: Endpoint) -> HistogramCell {
-    if let cell = durations[endpoint.rawValue].load() { return cell }
-    return durations[endpoint.rawValue].storeIfNil(
-      registry.histogram(
-        "transom_http_request_duration_seconds",
-        "Time from a request's last byte until its answer was made; streams: until it was sent.",
-        [.init("route", endpoint.path)]))
+  private func duration(of endpoint: Endpoint, in series: inout Series) -> HistogramCell {
+    if let cell = series.durations[endpoint.rawValue] { return cell }
+    let cell = registry.histogram(
+      "transom_http_request_duration_seconds",
+      "Time from a request's last byte until its answer was made; streams: until it was sent.",
+      [.init("route", endpoint.path)])
+    series.durations[endpoint.rawValue] = cell
+    return cell
   }
 
   private static func known(_ method: HTTPRequest.Method) -> Method {

@@ -7,9 +7,8 @@ internal import TransomPostgres
 final class TransactionMetrics: Sendable {
   private let registry: MetricsRegistry
   private let database: MetricsRegistry.Label
-  private let counts = InlineArray<256, AtomicLazyReference<CounterCell>> { _ in
-    AtomicLazyReference()
-  }
+  private let counts = Mutex<[CounterCell?]>(
+    Array(repeating: nil, count: Outcome.allCases.count * places))
   private let queue: HistogramCell
   private let execution: HistogramCell
   private let retries: CounterCell
@@ -48,15 +47,18 @@ final class TransactionMetrics: Sendable {
 
   private func count(_ outcome: Outcome, _ sqlStateClass: Int) -> CounterCell {
     let place = outcome.index * Self.places + sqlStateClass
-    if let cell = counts[place].load() { return cell }
-    return counts[place].storeIfNil(
-      registry.counter(
+    return counts.withLock { counts in
+      if let cell = counts[place] { return cell }
+      let cell = registry.counter(
         "transom_transactions",
         "Transactions by what is stored of them, and the class of PostgreSQL's error.",
         [
           database, .init("outcome", outcome.rawValue),
           .init("sqlstate_class", Self.classes[sqlStateClass]),
-        ]))
+        ])
+      counts[place] = cell
+      return cell
+    }
   }
 
   // MARK: Classes of SQLSTATE

@@ -1,7 +1,7 @@
 internal import TransomPostgres
 
 /// The lists of a plan, while they are made.
-struct TransactionOutline {
+struct TransactionOutline: ~Copyable {
   var steps: [TransactionPlan.Step] = []
   var statements: [TransactionPlan.Statement] = []
   var groups: [TransactionPlan.Group] = []
@@ -22,8 +22,8 @@ struct TransactionOutline {
   private var awaitsResults = false
 
   init(
-    _ request: TransactionRequest, isImplicit: Bool, _ key: IdempotencyKey?, _ lifetime: Duration,
-    endsApart: Bool
+    _ request: borrowing TransactionRequest, isImplicit: Bool, _ key: IdempotencyKey?,
+    _ lifetime: Duration, endsApart: Bool
   ) {
     parameters = request.parameters
     arrays = request.arrays[...]

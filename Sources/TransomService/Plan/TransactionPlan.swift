@@ -126,7 +126,7 @@ package final class TransactionPlan: Sendable {
   ///   - lifetime: for how long.
   ///   - endsApart: whether the transaction ends only when everything before has been answered, and the answer been looked at.
   package init(
-    _ request: TransactionRequest, key: IdempotencyKey? = nil, lifetime: Duration = .zero,
+    _ request: borrowing TransactionRequest, key: IdempotencyKey? = nil, lifetime: Duration = .zero,
     endsApart: Bool = false
   ) {
     let key = request.readOnly || request.dryRun ? nil : key
@@ -142,16 +142,17 @@ package final class TransactionPlan: Sendable {
     reportParameters = request.report?.parameters ?? 0..<0
     ownParameters = request.parameters.count + (key == nil ? 0 : Self.claimParameters)
     arrays = request.arrays
-    let outline = TransactionOutline(
+    // Its lists are moved, not copied.
+    var outline = TransactionOutline(
       request, isImplicit: isImplicit, key, lifetime, endsApart: endsApart)
-    steps = outline.steps
+    steps = exchange(&outline.steps, with: [])
     mayStore = outline.storesSomething
-    statements = outline.statements
-    groups = outline.groups
-    hooks = outline.hooks
-    cuts = outline.cuts
-    parameters = outline.parameters
-    referable = outline.referable
+    statements = exchange(&outline.statements, with: [])
+    groups = exchange(&outline.groups, with: [])
+    hooks = exchange(&outline.hooks, with: [])
+    cuts = exchange(&outline.cuts, with: [])
+    parameters = exchange(&outline.parameters, with: ParameterList())
+    referable = exchange(&outline.referable, with: [:])
   }
 
   /// The steps that go out together from this one on: up to where a result has to be looked at.
@@ -277,7 +278,7 @@ package final class TransactionPlan: Sendable {
   /// The key in `parameters`, for who has an answer to keep.
   package var keyParameter: Int { ownParameters - Self.claimParameters }
 
-  private static func beginSQL(_ request: TransactionRequest) -> String {
+  private static func beginSQL(_ request: borrowing TransactionRequest) -> String {
     var sql = "BEGIN"
     if let isolation = request.isolation { sql += " ISOLATION LEVEL \(isolation.sql)" }
     if request.readOnly { sql += " READ ONLY" }

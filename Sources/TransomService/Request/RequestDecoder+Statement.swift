@@ -21,7 +21,7 @@ extension RequestDecoder {
       let first = request.parameters.count
       try decodeParameters(fields.params, &statement, json)
       statement.parameters = first..<request.parameters.count
-      try checkCount(of: statement, statement.parameters.count, fields.params ?? sql, json)
+      try checkCount(of: statement.sql, statement.parameters.count, fields.params ?? sql, json)
     }
     if let expect = fields.expect { statement.expectation = try expectation(expect, json) }
     return statement
@@ -41,10 +41,9 @@ extension RequestDecoder {
   // MARK: Parameters
 
   private func checkCount(
-    of statement: TransactionRequest.Statement, _ count: Int, _ node: JSONNode,
-    _ json: borrowing JSONReader
+    of sql: SQLText, _ count: Int, _ node: JSONNode, _ json: borrowing JSONReader
   ) throws(RequestError) {
-    guard let needed = statement.sql.parameterCount(otherThan: count) else { return }
+    guard let needed = sql.parameterCount(otherThan: count) else { return }
     throw json.error(
       .invalidParameter, at: node, "the statement takes \(needed) parameters, not \(count)")
   }
@@ -122,7 +121,7 @@ extension RequestDecoder {
       let own = request.parameters.count - start
       if runs == 0 {
         count = own
-        try checkCount(of: statement, count, run, json)
+        try checkCount(of: statement.sql, count, run, json)
       }
       guard own == count else {
         throw json.error(

@@ -12,7 +12,7 @@ internal import TransomPostgres
 ///   there yet, or an element that is null.
 /// - A read-only transaction has no hooks: they are stored with what it writes.
 /// - An array among the parameters stays JSON text here, as an object does: what the server wants instead is known later.
-package struct RequestDecoder {
+package struct RequestDecoder: ~Copyable {
   /// How deep groups may stand inside one another.
   package static let maximumGroupDepth = 64
   /// How deep arrays and objects may: two for each group, and ample for a parameter.
@@ -44,7 +44,8 @@ package struct RequestDecoder {
     }
     var decoder = RequestDecoder(hooks, known)
     try decoder.decodeDocument(json)
-    return decoder.request
+    // Moved, not copied.
+    return exchange(&decoder.request, with: TransactionRequest())
   }
 
   private mutating func decodeDocument(_ json: borrowing JSONReader) throws(RequestError) {

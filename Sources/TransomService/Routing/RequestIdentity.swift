@@ -55,13 +55,16 @@ final class RequestIdentity: Sendable {
   }
 }
 
-extension HTTPField.Name {
+extension FieldLineStart {
   /// `X-Request-Id`, which proxies and logs know.
-  static let requestID = known("X-Request-Id")
+  static let requestID = FieldLineStart(.known("X-Request-Id"))
+  /// `Server-Timing` (W3C Server Timing).
+  static let serverTiming = FieldLineStart(.known("Server-Timing"))
+}
+
+extension HTTPField.Name {
   /// `Idempotency-Replayed`, which Stripe has made known.
   static let idempotencyReplayed = known("Idempotency-Replayed")
-  /// `Server-Timing` (W3C Server Timing).
-  static let serverTiming = known("Server-Timing")
 
   static func known(_ name: String) -> HTTPField.Name {
     guard let name = HTTPField.Name(name) else { preconditionFailure("\(name) is no field name") }
@@ -72,18 +75,49 @@ extension HTTPField.Name {
 extension ResponseFields {
   /// Appends how long the parts of a transaction took, in milliseconds.
   mutating func append(_ timing: TransactionAnswer.Timing) {
+    let queue = timing.queue.microseconds
+    let execute = timing.execute.microseconds
+    let encode = timing.encode.microseconds
     append(.serverTiming) { bytes in
-      Self.append("queue;dur=", timing.queue, to: &bytes)
-      Self.append(", execute;dur=", timing.execute, to: &bytes)
-      Self.append(", encode;dur=", timing.encode, to: &bytes)
+      // As it nearly always is: the text with its digits put into their places.
+      guard queue < 10_000, execute < 10_000, encode < 10_000 else {
+        Self.append("queue;dur=", queue, to: &bytes)
+        Self.append(", execute;dur=", execute, to: &bytes)
+        Self.append(", encode;dur=", encode, to: &bytes)
+        return
+      }
+      let start = bytes.count
+      bytes.append(copying: "queue;dur=0.000, execute;dur=0.000, encode;dur=0.000")
+      var text = bytes.mutableSpan
+      Self.put(queue, at: start + 10, in: &text)
+      Self.put(execute, at: start + 29, in: &text)
+      Self.put(encode, at: start + 47, in: &text)
     }
   }
 
-  private static func append(_ name: StaticString, _ duration: Duration, to bytes: inout [UInt8]) {
+  /// Puts fewer than 10,000 microseconds in the place of `0.000`.
+  private static func put(_ microseconds: Int, at start: Int, in text: inout MutableSpan<UInt8>) {
+    let number = UInt32(truncatingIfNeeded: microseconds)
+    text[start] = UInt8(truncatingIfNeeded: 0x30 + number / 1000)
+    putDecimals(of: number, at: start + 2, in: &text)
+  }
+
+  private static func putDecimals(
+    of microseconds: UInt32, at start: Int, in text: inout MutableSpan<UInt8>
+  ) {
+    text[start] = UInt8(truncatingIfNeeded: 0x30 + microseconds / 100 % 10)
+    text[start + 1] = UInt8(truncatingIfNeeded: 0x30 + microseconds / 10 % 10)
+    text[start + 2] = UInt8(truncatingIfNeeded: 0x30 + microseconds % 10)
+  }
+
+  private static func append(
+    _ name: StaticString, _ microseconds: Int, to bytes: inout [UInt8]
+  ) {
     bytes.append(copying: name)
-    let microseconds = duration.microseconds
     bytes.appendDecimal(microseconds / 1000)
-    bytes.append(UInt8(ascii: "."))
-    for divisor in [100, 10, 1] { bytes.append(UInt8(0x30 + microseconds / divisor % 10)) }
+    bytes.append(copying: ".000")
+    var text = bytes.mutableSpan
+    putDecimals(
+      of: UInt32(truncatingIfNeeded: microseconds % 1000), at: text.count - 3, in: &text)
   }
 }

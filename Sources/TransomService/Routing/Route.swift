@@ -18,7 +18,12 @@ enum Route {
   case options(methods: String)
 
   /// `named` are the transactions that have names of their own.
-  init(_ request: Request, named: [String: NamedTransaction]) {
+  init(_ request: borrowing Request, named: [String: NamedTransaction]) {
+    // What is asked for most comes first.
+    if request.method == .post, request.hasPath("/transactions") {
+      self = Self.encodingError(of: request).map { .refused($0) } ?? .transactions
+      return
+    }
     if let webhooks = Self.webhooks(request) {
       self = webhooks
       return
@@ -83,7 +88,6 @@ enum Route {
 
   /// What is asked of the webhooks; nil if the path is none of theirs.
   private static func webhooks(_ request: Request) -> Route? {
-    // As few bytes as possible are looked at for all other paths.
     guard request.hasPath(prefix: "/webhooks") || request.hasPath(prefix: "/deliveries") else {
       return nil
     }
@@ -102,7 +106,6 @@ enum Route {
     case get = "GET, HEAD, OPTIONS"
   }
 
-  /// The path that is asked for most comes first.
   private static func find(_ request: Request) -> (Route, Methods)? {
     if request.hasPath("/transactions") { return (.transactions, .post) }
     if request.hasPath("/sql") { return (.sql, .post) }
@@ -128,8 +131,8 @@ enum Route {
 
   /// Bodies are taken as they are (RFC 9110, section 8.4).
   private static func encodingError(of request: Request) -> ServiceError? {
-    guard !request.body.isEmpty, let coding = request.fieldText("content-encoding"),
-      coding.lowercased() != "identity"
+    guard request.field("content-encoding") != nil, !request.body.isEmpty,
+      let coding = request.fieldText("content-encoding"), coding.lowercased() != "identity"
     else { return nil }
     return .unsupportedContentCoding(coding: coding)
   }

@@ -62,11 +62,11 @@ package final class ServiceHandler: RequestHandler {
   package func respond(to request: Request, in exchange: Exchange) async -> Response {
     var response: Response
     var name: [UInt8]?
-    var route = route(request)
+    let (gate, hosts) = changeable.onLoop { ($0.gate, $0.hosts) }
+    var route = route(request, under: hosts)
     let endpoint = route.endpoint
     var slow: SlowTransaction?
     var caller: Caller?
-    let gate = gate
     if let gate, let purpose = route.purpose {
       switch gate.authenticator.admit(request, as: purpose) {
       case .admitted(let known): caller = known
@@ -108,7 +108,7 @@ package final class ServiceHandler: RequestHandler {
   }
 
   package func answersWithoutBody(_ request: Request) -> Bool {
-    let route = route(request)
+    let route = route(request, under: hosts)
     if case .refused = route { return true }
     if case .sql = route { return NeonEndpoint(executor: executor, gate: gate).refuses(request) }
     guard let gate = gate, let purpose = route.purpose else { return false }
@@ -157,7 +157,7 @@ package final class ServiceHandler: RequestHandler {
   }
 
   /// Health is told under every name: those who check it choose one of theirs, and it is no secret.
-  private func route(_ request: Request) -> Route {
+  private func route(_ request: Request, under hosts: HostPolicy?) -> Route {
     let route = Route(request, named: named)
     switch scope {
     case .everything: break
