@@ -205,8 +205,8 @@ let package = Package(
     .testTarget(
       name: "TransomServiceTests",
       dependencies: [
-        "TransomCluster", "TransomEventLoop", "TransomPostgres", "TransomService", "TestSupport",
-        .product(name: "Logging", package: "swift-log"),
+        "TransomCluster", "TransomEventLoop", "TransomMetrics", "TransomPostgres", "TransomService",
+        "TransomWebhooks", "TestSupport", .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: strict),
     .testTarget(
       name: "TransomConfigurationTests",

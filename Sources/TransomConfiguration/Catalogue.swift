@@ -134,7 +134,7 @@ enum Catalogue {
   ]
 
   /// All that are no database's and no key's.
-  static let all = general + http + webhooks + tokens
+  static let all = general + http + webhooks + tokens + tracing
 }
 
 extension Setting {

@@ -20,6 +20,7 @@ extension Settings {
     sections.append(("HTTP", rows(Catalogue.http, defaults)))
     sections.append(("WEBHOOKS", rows(Catalogue.webhooks, defaults)))
     sections.append(("TOKENS", rows(Catalogue.tokens, defaults)))
+    sections.append(("TRACING", rows(Catalogue.tracing, defaults)))
     return sections.map { section in
       section.title + "\n"
         + section.rows.map { "  \($0.0)\n" + wrapped($0.1) }.joined(separator: "\n")

@@ -43,12 +43,13 @@ package struct QueryService: Sendable {
         yaml: NamedTransactionDocument(transactions).added(to: PackageResources.openapi_yaml)))
     let named = Dictionary(transactions.map { ($0.name, $0) }) { first, _ in first }
     let check = DefinitionCheck(databases: databases, outbox: outbox, logger: logger)
+    let tracing = try Tracing(configuration, in: metrics, logger: logger)
     let handlers = group.loops.enumerated().map { index, loop in
       ServiceHandler(
         executor: TransactionExecutor(
           on: loop, index: index, databases: databases,
           schemas: outbox.map { ["default": $0.schema] } ?? [:], configuration.execution,
-          outbox: outbox, metrics: metrics),
+          outbox: outbox, metrics: metrics, isTraced: tracing != nil),
         loopIndex: index, monitor: monitor,
         scope: configuration.metricsListen.isEmpty ? .everything : .allButMetrics,
         crossOrigin: configuration.crossOrigin, hosts: hosts,
@@ -56,7 +57,8 @@ package struct QueryService: Sendable {
         gate: gate, documentation: documentation, named: named, logger: logger)
     }
     let server = HTTPServer(
-      handler: LoopHandlers(handlers: handlers, loops: group), loops: group,
+      handler: LoopHandlers(
+        handlers: handlers.map { tracing?.traced($0) ?? $0 }, loops: group), loops: group,
       configuration: configuration.http(logger: logger), logger: logger)
     monitor.watch(server)
     running.begins(
@@ -68,6 +70,7 @@ package struct QueryService: Sendable {
     let monitoring = try await monitoringServer(like: handlers[0], on: group)
     try await withThrowingTaskGroup { tasks in
       if let monitoring { tasks.addTask { await monitoring.run() } }
+      if let tracing { tasks.addTask { await tracing.run() } }
       let dispatcher = outbox.map {
         Dispatcher(of: $0, on: group.loops[0], configuration.webhooks, logger: logger)
       }
@@ -92,6 +95,7 @@ package struct QueryService: Sendable {
       // It ends by nothing else.
       if outbox?.schema.isInstalled == true { await dispatcher?.stop(within: .seconds(10)) }
       await monitoring?.shutdown(by: .now + Self.monitoringLimit)
+      await tracing?.stop()
       tasks.cancelAll()
       if let failure { throw failure }
     }
@@ -99,6 +103,7 @@ package struct QueryService: Sendable {
     monitor.watch(nil)
     await outbox?.shutdown()
     for database in databases.values { await database.shutdown() }
+    await tracing?.shutdown()
     await group.shutdown()
   }
 

@@ -12,6 +12,7 @@ import TransomCluster
     jwt: {algorithm: HS256, secret: "0123456789abcdef0123456789abcdef"}
     webhooks: {secret_keys: ["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]}
     data_directory: /tmp/x
+    tracing: {endpoint: "http://127.0.0.1:4318"}
     """
 
   /// What `transom config` makes of a file: its standard output and error.
@@ -58,7 +59,8 @@ import TransomCluster
 
   /// Fields that take any text, and so cannot be broken by one.
   private static func takesAnyText(_ path: [String]) -> Bool {
-    path == ["data_directory"] || path[0] == "keys" && ["roles", "settings"].contains(path[2])
+    path == ["data_directory"] || path == ["tracing", "service_name"]
+      || path[0] == "keys" && ["roles", "settings"].contains(path[2])
       || path[0] == "jwt" && ["issuer", "audience", "role_claim", "settings"].contains(path[1])
   }
 

@@ -29,6 +29,11 @@ struct Sample: Sendable, CustomTestStringConvertible {
   var variable: String { SettingsDecoder.variable(path) }
   var flag: String { SettingsDecoder.flag(path) }
 
+  /// Whether it is shown with a mask.
+  var isSecret: Bool {
+    ["secret_keys", "secret", "url"].contains(path.last) || path == ["tracing", "headers"]
+  }
+
   /// The setting in a file.
   func yaml(_ value: String) -> String {
     let scalar = "\"\(value)\""
@@ -70,6 +75,15 @@ struct Sample: Sendable, CustomTestStringConvertible {
     Sample("webhooks.poll_ms", "70", bad: "0"), Sample("webhooks.retention", "7d", bad: "0"),
     Sample(
       "webhooks.secret_keys", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", shown: "***",
+      isList: true),
+  ]
+
+  static let tracing: [Sample] = [
+    Sample("tracing.endpoint", "http://127.0.0.1:4318", bad: "127.0.0.1:4318"),
+    Sample("tracing.sample", "0.05", bad: "1.1"),
+    Sample("tracing.service_name", "orders", bad: ""),
+    Sample(
+      "tracing.headers", "authorization=Bearer s3cr3t", shown: "authorization=***", bad: "host=a",
       isList: true),
   ]
 

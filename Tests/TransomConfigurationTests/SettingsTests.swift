@@ -13,7 +13,8 @@ struct SettingsTests {
   ]
 
   private static let samples =
-    Sample.general + Sample.tokens + Sample.database.map { $0.below("databases", "b") }
+    Sample.general + Sample.tokens + Sample.tracing
+    + Sample.database.map { $0.below("databases", "b") }
     + Sample.key.map { $0.below("keys", "web") }
 
   private func load(
@@ -50,7 +51,8 @@ struct SettingsTests {
   }
 
   @Test func `the samples go through all settings`() {
-    #expect((Sample.general + Sample.tokens).map(\.path) == Catalogue.all.map(\.path))
+    let samples = Sample.general + Sample.tokens + Sample.tracing
+    #expect(samples.map(\.path) == Catalogue.all.map(\.path))
     #expect(Sample.database.map(\.path) == Catalogue.database.map(\.path))
     #expect(Sample.key.map(\.path) == Catalogue.key.map(\.path))
   }
@@ -74,7 +76,7 @@ struct SettingsTests {
       #expect(line.contains(sample.shown), "\(line)")
       #expect(line.contains(": \(value)") && line.hasSuffix("# \(source)"), "\(line)")
     }
-    let secret = ["secret_keys", "secret", "url"].contains(sample.path.last)
+    let secret = sample.isSecret
     #expect(secret == (sample.good != sample.shown && sample.shown.contains("***")))
   }
 
@@ -83,7 +85,7 @@ struct SettingsTests {
   ) {
     var beside = Self.beside.merging(sample.beside) { $1 }
     beside[sample.variable] = nil
-    let isSecret = ["secret_keys", "secret", "url"].contains(sample.path.last)
+    let isSecret = sample.isSecret
     let file = error([], beside, yaml: "\n" + sample.yaml(sample.bad))
     #expect(file.hasPrefix(sample.testDescription), "\(file)")
     #expect(file.contains("t.yaml, line 2"), "\(file)")

@@ -21,7 +21,9 @@ public struct ConnectionConfiguration: Sendable {
   public func validate() throws(ConnectError) { try PGConnectionHandle.validate(conninfo) }
 
   /// A keyword of the connection string, such as `dbname`; nil if it leaves that to libpq's defaults.
-  func option(_ name: String) -> String? { try? PGConnectionHandle.option(name, of: conninfo) }
+  package func option(_ name: String) -> String? {
+    try? PGConnectionHandle.option(name, of: conninfo)
+  }
 
   /// What our text decoding relies on. As options of the session's start they are also what RESET returns to.
   static let sessionOptions = [

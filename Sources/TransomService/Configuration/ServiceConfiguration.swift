@@ -51,6 +51,7 @@ package struct ServiceConfiguration: Sendable {
   /// The number of event loops: one a core is best.
   package var loops: Int
   package var webhooks = WebhookConfiguration()
+  package var tracing = TracingConfiguration()
   /// Whether the service installs and updates the schema `transom` by itself.
   package var migrates = true
   /// How long the answer to a request with an Idempotency-Key is kept.

@@ -50,14 +50,14 @@ package actor TransactionExecutor: EventLoopActor {
   package init(
     on loop: EventLoop, index: Int, databases: [String: DatabasePool],
     schemas: [String: SchemaInstallation], _ limits: ExecutionLimits, outbox: Outbox? = nil,
-    metrics: MetricsRegistry = MetricsRegistry()
+    metrics: MetricsRegistry = MetricsRegistry(), isTraced: Bool = false
   ) {
     self.loop = loop
     self.schemas = schemas
     self.databases = databases.map { alias, pool in
       Target(
         alias: alias, pool: pool.onLoop(index),
-        metrics: TransactionMetrics(in: metrics, database: alias))
+        metrics: TransactionMetrics(in: metrics, database: alias, isTraced: isTraced))
     }
     self.limits = limits
     self.outbox = outbox

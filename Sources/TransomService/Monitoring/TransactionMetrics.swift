@@ -13,9 +13,12 @@ final class TransactionMetrics: Sendable {
   private let execution: HistogramCell
   private let retries: CounterCell
   private let poolTimeouts: CounterCell
+  /// Whether requests may have spans, which are told, too.
+  private let isTraced: Bool
 
-  init(in registry: MetricsRegistry, database alias: String) {
+  init(in registry: MetricsRegistry, database alias: String, isTraced: Bool) {
     self.registry = registry
+    self.isTraced = isTraced
     let database = MetricsRegistry.Label("database", alias)
     self.database = database
     queue = registry.histogram(
@@ -43,6 +46,9 @@ final class TransactionMetrics: Sendable {
     if attempts > 0 { execution.observe(UInt64(max(0, timing.execute.nanoseconds))) }
     if attempts > 1 { retries.increment(by: UInt64(attempts - 1)) }
     if case .poolTimedOut = error { poolTimeouts.increment() }
+    if isTraced {
+      RequestSpan.current?.transactionEnded(in: database.value, error, timing, attempts: attempts)
+    }
   }
 
   private func count(_ outcome: Outcome, _ sqlStateClass: Int) -> CounterCell {

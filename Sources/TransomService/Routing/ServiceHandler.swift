@@ -118,7 +118,8 @@ package final class ServiceHandler: RequestHandler {
   private func note(_ slow: SlowTransaction, _ request: Request, _ response: Response) {
     var metadata = slow.metadata
     metadata["request_id"] = response.fields.value(of: "X-Request-Id").map { "\($0)" }
-    metadata["trace_id"] = TraceContext(request).map { "\($0.traceIDText)" }
+    let traceID = RequestSpan.current?.traceID ?? TraceContext(request)?.traceIDText
+    metadata["trace_id"] = traceID.map { "\($0)" }
     logger.warning("slow transaction", metadata: metadata)
   }
 
@@ -281,7 +282,7 @@ package final class ServiceHandler: RequestHandler {
 /// Gives each event loop its own handler.
 struct LoopHandlers: RequestHandler {
   /// In the order of the loops.
-  let handlers: [ServiceHandler]
+  let handlers: [any RequestHandler]
   let loops: EventLoopGroup
 
   func onLoop(_ loop: EventLoop) -> any RequestHandler {

@@ -21,13 +21,14 @@ struct WebhookReceiver: Sendable {
     return try messages()
   }
 
-  /// Runs one while the body runs.
+  /// Runs one while the body runs, or another program that does the same.
   static func with<Result>(
-    environment: [String: String] = [:], _ body: (WebhookReceiver) async throws -> Result
+    script: String = "receiver.py", environment: [String: String] = [:],
+    _ body: (WebhookReceiver) async throws -> Result
   ) async throws -> Result {
     let folder = #filePath.split(separator: "/").dropLast().joined(separator: "/")
     let process = try await TransomProcess.start(
-      ["/\(folder)/receiver.py"], environment: environment, executable: "/usr/bin/python3")
+      ["/\(folder)/\(script)"], environment: environment, executable: "/usr/bin/python3")
     let receiver = WebhookReceiver(port: try await process.listeningPort(), process: process)
     do {
       let result = try await body(receiver)
