@@ -83,9 +83,8 @@ package final class Authenticator: Sendable {
 
   /// Who has the key of this name; nil if it is another one.
   package func caller(named name: String, password: String) -> Caller? {
-    guard let caller = keys[KeyHash(of: Array(password.utf8))], caller.name == name else {
-      return nil
-    }
+    guard let caller = keys[KeyHash(of: Array(password.utf8))], caller.name.hasSameBytes(as: name)
+    else { return nil }
     return caller
   }
 

@@ -15,13 +15,13 @@ package struct CallerSession: Equatable, Sendable {
   /// - Throws: `ServiceError.forbidden` if the request would have other claims.
   func apply(to request: inout TransactionRequest, isNamed: Bool) throws(ServiceError) {
     // PostgreSQL does not tell the cases of names apart.
-    let name = claims.name.lowercased()
-    if !isNamed, let setting = request.settings.first(where: { $0.name.lowercased() == name }) {
+    let name = claims.name.lowercasedASCII
+    if !isNamed, let setting = request.settings.first(where: { $0.name.lowercasedASCII == name }) {
       throw .forbidden(
         pointer: JSONPointer().appending("settings").appending(setting.name).description,
         detail: "The token alone tells \"\(claims.name)\".")
     }
-    request.settings.removeAll { $0.name.lowercased() == name }
+    request.settings.removeAll { $0.name.lowercasedASCII == name }
     request.settings.append(claims)
     if request.role == nil { request.role = role }
   }

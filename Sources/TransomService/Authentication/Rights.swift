@@ -22,34 +22,6 @@ package struct Rights: Equatable, Sendable {
   package init() {}
 }
 
-/// A set of names.
-package enum Names: Equatable, Sendable {
-  case any
-  /// These, and those that begin as one that ends in `*`.
-  case these([String])
-
-  /// Takes names as they are written: `*` is any.
-  package init(_ texts: [String]) {
-    self = texts.contains("*") ? .any : .these(texts)
-  }
-
-  package func contains(_ name: String) -> Bool {
-    switch self {
-    case .any: true
-    case .these(let names):
-      names.contains { $0.last == "*" ? name.hasPrefix($0.dropLast()) : name == $0 }
-    }
-  }
-
-  /// As they are written.
-  package var texts: [String] {
-    switch self {
-    case .any: ["*"]
-    case .these(let names): names
-    }
-  }
-}
-
 extension Rights {
   /// Makes a request one that these rights allow. A named transaction has its role and its settings by its definition.
   ///
@@ -82,7 +54,7 @@ extension Rights {
 
   private func allows(_ setting: TransactionRequest.Setting) -> Bool {
     // PostgreSQL does not tell the cases of names apart.
-    let name = setting.name.lowercased()
+    let name = setting.name.lowercasedASCII
     // These are other ways to write `role`.
     if name == "role" || name == "session_authorization" {
       return roles.contains(setting.value) && settings.contains(name)

@@ -1,5 +1,6 @@
 import Testing
-import TransomService
+
+@testable import TransomService
 
 struct RightsTests {
   private static func request(
@@ -46,6 +47,38 @@ struct RightsTests {
     let error = #expect(throws: ServiceError.self) { try Self.narrow.constrain(&constrained) }
     #expect(error?.problem.status == 403 && error?.problem.pointer == place, "\(error as Any)")
     #expect(error?.problem.outcome == .notStarted)
+  }
+
+  /// Texts that Unicode takes for one, and PostgreSQL does not.
+  private static let twins = [
+    ("caf\u{e9}", "cafe\u{301}"), ("cafe\u{301}", "caf\u{e9}"), ("K", "\u{212a}"),
+    ("\u{e9}*", "e\u{301}1"), ("\u{c5}", "\u{212b}"),
+  ]
+
+  @Test(arguments: twins) func `a name of other bytes is another name`(
+    _ allowed: String, _ other: String
+  ) {
+    #expect(!Names([allowed]).contains(other))
+    var rights = Rights()
+    rights.databases = Names(["default", allowed])
+    rights.roles = Names([allowed])
+    rights.settings = Names([allowed.lowercased(), "role"])
+    for request in [
+      Self.request(database: other), Self.request(role: other),
+      Self.request(settings: [("role", other)]), Self.request(settings: [(other, "1")]),
+    ] {
+      var constrained = request
+      #expect(throws: ServiceError.self) { try rights.constrain(&constrained) }
+    }
+    rights.transactions = Names([allowed])
+    #expect(rights.refusal(of: .named(other)) != nil)
+  }
+
+  @Test func `a name that begins as one with a star does, byte by byte, is one of those`() {
+    #expect(Names(["caf\u{e9}*"]).contains("caf\u{e9}s"))
+    #expect(Names(["caf\u{e9}"]).contains("caf\u{e9}"))
+    #expect(Names(["e*"]).contains("e\u{301}"))
+    #expect(!Names(["app.*"]).contains("app"))
   }
 
   @Test func `with any setting allowed, the role is still one of those that are`() {

@@ -101,6 +101,31 @@ import Testing
     }
   }
 
+  @Test func `an issuer, an audience or a role of other bytes is another one`() async throws {
+    let tokens = try await Self.authenticator("HS256") {
+      $0.issuers = ["caf\u{e9}"]
+      $0.audiences = ["\u{c5}"]
+      $0.roleClaim = ["role"]
+      $0.roles = Names(["caf\u{e9}"])
+    }
+    let issuer = try Self.issuer("HS256")
+    func token(_ iss: String, _ aud: String, _ role: String) throws -> String {
+      try issuer.token(
+        TestIssuer.claims("ada", #""iss": "\#(iss)", "aud": \#(aud), "role": "\#(role)""#))
+    }
+    _ = try Self.caller(try token("caf\u{e9}", #""\u00c5""#, "caf\u{e9}"), tokens)
+    for (iss, aud, role, reason) in [
+      ("cafe\u{301}", #""\u00c5""#, "caf\u{e9}", TokenFlaw.issuer.detail),
+      ("caf\u{e9}", #""A\u030a""#, "caf\u{e9}", TokenFlaw.audience.detail),
+      ("caf\u{e9}", #"["x", "\u212b"]"#, "caf\u{e9}", TokenFlaw.audience.detail),
+    ] {
+      #expect(Self.refusal(try token(iss, aud, role), tokens) == reason)
+    }
+    #expect(throws: ServiceError.self) {
+      try Self.caller(try token("caf\u{e9}", #""\u00c5""#, "cafe\u{301}"), tokens)
+    }
+  }
+
   @Test(arguments: ["HS256", "RS256", "ES256"])
   func `a token that was changed, or signed by another key, is refused`(_ algorithm: String)
     async throws

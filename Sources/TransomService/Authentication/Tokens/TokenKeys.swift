@@ -60,7 +60,7 @@ struct TokenKeys: Sendable {
     guard token.algorithm == algorithm.rawValue else { throw .algorithm }
     var candidates = keys
     if let id = token.keyID {
-      candidates = keys.filter { $0.id == id }
+      candidates = keys.filter { id.hasSameBytes(as: $0.id) }
       // A key without a name may have any.
       if candidates.isEmpty { candidates = keys.filter { $0.id == nil } }
     }

@@ -60,8 +60,10 @@ package struct TokenClaims: Equatable, Sendable {
     let claims = try Self.claims(json)
     self.json = String(decoding: payload, as: UTF8.self)
     subject = try Self.text(claims["sub"], json)
-    issuer = try Self.text(claims["iss"], json)
-    if !policy.issuers.isEmpty, issuer.map(policy.issuers.contains) != true { throw .issuer }
+    let issuer = try Self.text(claims["iss"], json)
+    guard policy.issuers.isEmpty || policy.issuers.contains(where: { $0.hasSameBytes(as: issuer) })
+    else { throw .issuer }
+    self.issuer = issuer
     try Self.check(claims["aud"], policy.audiences, json)
     role = Self.role(policy, json)
     guard let expiry = try Self.time(claims["exp"], json) else { throw .noExpiry }
@@ -118,12 +120,12 @@ package struct TokenClaims: Equatable, Sendable {
     }
     var isFound = false
     switch json.kind(of: node) {
-    case .string: isFound = allowed.contains(json.string(node))
+    case .string: isFound = json.text(of: node, isOneOf: allowed)
     case .array:
       var children = json.children(of: node)
       while let element = json.next(&children) {
         guard json.kind(of: element) == .string else { throw .malformed }
-        if allowed.contains(json.string(element)) { isFound = true }
+        if json.text(of: element, isOneOf: allowed) { isFound = true }
       }
     default: throw .malformed
     }
@@ -147,6 +149,11 @@ package struct TokenClaims: Equatable, Sendable {
 }
 
 extension JSONReader {
+  /// Whether a string is one of these, byte by byte.
+  fileprivate func text(of node: JSONNode, isOneOf texts: [String]) -> Bool {
+    texts.contains { text(of: node, equals: $0) }
+  }
+
   /// The value of an object's member; nil if it is no object, or has none of the name.
   func member(_ name: String, of object: JSONNode) -> JSONNode? {
     guard kind(of: object) == .object else { return nil }
