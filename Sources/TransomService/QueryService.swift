@@ -42,7 +42,8 @@ package struct QueryService: Sendable {
       document: OpenAPIDocument(
         yaml: NamedTransactionDocument(transactions).added(to: PackageResources.openapi_yaml)))
     let named = Dictionary(transactions.map { ($0.name, $0) }) { first, _ in first }
-    let check = DefinitionCheck(databases: databases, outbox: outbox, logger: logger)
+    let check = DefinitionCheck(
+      databases: databases, hooks: outbox?.possibleRules ?? .none, logger: logger)
     let tracing = try Tracing(configuration, in: metrics, logger: logger)
     let handlers = group.loops.enumerated().map { index, loop in
       ServiceHandler(

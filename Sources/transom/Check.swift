@@ -9,10 +9,12 @@ import TransomService
 /// `transom check`
 struct Check: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Try the configuration: databases, rights, schema, addresses, keys.",
+    abstract:
+      "Try the configuration: databases, rights, schema, addresses, named transactions, keys, tokens.",
     discussion: """
-      Reads the settings as "transom serve" does, connects to every database, binds every address for a moment, changes \
-      nothing, and says what it has found. The exit status is 0 if the service would work, with warnings perhaps, else 1.
+      Reads the settings as "transom serve" does, connects to every database, binds every address for a moment, prepares named \
+      transactions, changes nothing, and says what it has found. The exit status is 0 if the service would work, with \
+      warnings perhaps, else 1.
       """)
 
   @OptionGroup

@@ -3,14 +3,16 @@ internal import TransomEventLoop
 internal import TransomPostgres
 
 extension ServiceConfiguration {
-  /// Tries all that can be tried without serving: addresses, databases, rights, schema, keys.
+  /// Tries all that can be tried without serving: addresses, databases, rights, schema, named transactions, keys, tokens.
   package func check(logger: Logger) async throws -> [CheckReport.Section] {
     var sections = [try await checkAddresses()]
     for (alias, database) in databases.sorted(by: { $0.key < $1.key }) {
       sections.append(
         await DatabaseCheck(alias: alias, database, installs: migrates, logger: logger).run())
     }
+    if let named = try await checkTransactions(logger: logger) { sections.append(named) }
     sections.append(checkKeys())
+    if let tokens = await checkTokens() { sections.append(tokens) }
     return sections
   }
 
@@ -57,16 +59,20 @@ extension ServiceConfiguration {
   private func checkKeys() -> CheckReport.Section {
     var section = CheckReport.Section("Keys")
     if isOpen { section.add(.fine, "none: whoever reaches the service may run any SQL") }
-    if tokens != nil { section.add(.fine, "JSON Web Tokens are taken, too") }
     for key in keys {
-      var words = ["databases \(key.rights.databases.texts.joined(separator: ", "))"]
-      words.append(key.rights.isReadOnly ? "read-only" : "reads and writes")
-      if key.rights.managesWebhooks { words.append("webhooks") }
-      if key.rights.monitors { words.append("monitoring") }
-      if let rate = key.limits.rate { words.append("\(rate) requests a second") }
-      if let concurrency = key.limits.concurrency { words.append("\(concurrency) at a time") }
-      section.add(.fine, "\(key.name): \(words.joined(separator: "; "))")
+      section.add(.fine, "\(key.name): \(Self.words(key.rights, key.limits))")
     }
     return section
+  }
+
+  /// What somebody may do.
+  static func words(_ rights: Rights, _ limits: RateLimiter.Limits) -> String {
+    var words = ["databases \(rights.databases.texts.joined(separator: ", "))"]
+    words.append(rights.isReadOnly ? "read-only" : "reads and writes")
+    if rights.managesWebhooks { words.append("webhooks") }
+    if rights.monitors { words.append("monitoring") }
+    if let rate = limits.rate { words.append("\(rate) requests a second") }
+    if let concurrency = limits.concurrency { words.append("\(concurrency) at a time") }
+    return words.joined(separator: "; ")
   }
 }

@@ -22,7 +22,8 @@ struct DefinitionCheck: Sendable {
   }
 
   let databases: [String: DatabasePool]
-  let outbox: Outbox?
+  /// Which hooks the transactions may have.
+  let hooks: HookRules
   let logger: Logger
 
   /// How often a database that could not be asked is asked again.
@@ -35,9 +36,8 @@ struct DefinitionCheck: Sendable {
   {
     var flaws: [String] = []
     var unknown: [NamedTransaction] = []
-    var down: Set<String> = []
-    for transaction in transactions {
-      switch await finding(on: transaction, down: &down) {
+    for (transaction, finding) in await findings(on: transactions) {
+      switch finding {
       case .sound: continue
       case .flaws(let found): flaws += found
       case .unknown(let reason):
@@ -58,9 +58,8 @@ struct DefinitionCheck: Sendable {
     while !open.isEmpty {
       guard (try? await Task.sleep(for: Self.interval)) != nil else { return }
       var unknown: [NamedTransaction] = []
-      var down: Set<String> = []
-      for transaction in open {
-        switch await finding(on: transaction, down: &down) {
+      for (transaction, finding) in await findings(on: open) {
+        switch finding {
         case .sound:
           logger.info(
             "a named transaction is checked", metadata: ["transaction": "\(transaction.name)"])
@@ -75,6 +74,16 @@ struct DefinitionCheck: Sendable {
     }
   }
 
+  /// What is found of each of them.
+  func findings(on transactions: [NamedTransaction]) async -> [(NamedTransaction, Finding)] {
+    var findings: [(NamedTransaction, Finding)] = []
+    var down: Set<String> = []
+    for transaction in transactions {
+      findings.append((transaction, await finding(on: transaction, down: &down)))
+    }
+    return findings
+  }
+
   /// `down` are the databases that could not be asked a moment ago.
   private func finding(
     on transaction: NamedTransaction, down: inout Set<String>
@@ -83,7 +92,7 @@ struct DefinitionCheck: Sendable {
     do {
       var reader = JSONReader()
       request = try RequestDecoder.decode(
-        transaction.marked.span, with: &reader, hooks: outbox?.possibleRules ?? .none)
+        transaction.marked.span, with: &reader, hooks: hooks)
     } catch {
       let place = transaction.source.place(of: error.pointer?.description ?? "")
       return .flaws(["\(place): \(error.detail)"])

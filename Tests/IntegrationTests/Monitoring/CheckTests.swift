@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Glibc
 import TestSupport
 import Testing
@@ -18,6 +19,9 @@ import TransomCluster
   ) async throws -> (status: Int32, text: String) {
     try await run(["check", "--listen", "127.0.0.1:0"] + arguments, environment)
   }
+
+  /// A report without the breaks of its long lines.
+  private static func unwrapped(_ text: String) -> String { text.replacing("\n    ", with: " ") }
 
   @Test func `a configuration that works is told so, with all that was tried`() async throws {
     try await withDatabase { db in
@@ -55,6 +59,95 @@ import TransomCluster
         "Database maybe\n  ! it cannot be used", "! 5002 connections at most", "2 problems,",
       ] {
         #expect(text.contains(part), "\(part) in \(text)")
+      }
+    }
+  }
+
+  @Test func `named transactions are prepared, and what is wrong with one is a problem`()
+    async throws
+  {
+    try await withDatabase { db in
+      try await db.query("create table account (id bigint, owner text)")
+      let files = [
+        "look.yaml":
+          "params: {id: bigint}\nstatements: [{sql: select owner from account where id = :id}]",
+        "tell.yaml": "statements: [{sql: \"select transom.emit('a', '{}')\"}]",
+      ]
+      try await withFolder(files) { folder in
+        let arguments = ["--database-url", db.connectionString, "--transactions-folder", folder]
+        let (status, wrapped) = try await check(arguments)
+        let text = Self.unwrapped(wrapped)
+        #expect(status == 0, "\(text)")
+        #expect(text.contains("Named transactions\n"), "\(text)")
+        #expect(text.contains("✓ look: prepared"), "\(text)")
+        #expect(text.contains("! \(folder)/tell.yaml, line 1"), "\(text)")
+        #expect(text.contains("it will be installed at the start"), "\(text)")
+
+        let broken = """
+          params: {id: text}
+          statements:
+            - {sql: "select owner from account where id = $1", params: [!param id]}
+            - {sql: select nothing from account}
+          """
+        try broken.write(toFile: "\(folder)/broken.yaml", atomically: true, encoding: .utf8)
+        let (again, wrappedAgain) = try await check(arguments)
+        let report = Self.unwrapped(wrappedAgain)
+        #expect(again == 1 && report.contains("2 problems"), "\(report)")
+        #expect(report.contains("✗ \(folder)/broken.yaml, line 3"), "\(report)")
+        #expect(report.contains("PostgreSQL takes $1 for bigint"), "\(report)")
+        #expect(report.contains("✓ look: prepared"), "\(report)")
+
+        let (down, warnings) = try await check([
+          "--database-url", "postgres://127.0.0.1:1/none", "--transactions-folder", folder,
+        ])
+        #expect(down == 1 && warnings.contains("! look: it cannot be tried"), "\(warnings)")
+      }
+      // Nothing was run.
+      #expect(try await db.query("select from pg_namespace where nspname = 'transom'") == [])
+    }
+  }
+
+  @Test func `tokens are told with their keys, and a key that is none is a problem`() async throws {
+    let issuer = try TestIssuer("ES256")
+    // On no curve.
+    let zero = String(repeating: "A", count: 43)
+    let wrong = try issuer.jwk.replacing(/"y": "[^"]*"/, with: #""y": "\#(zero)""#)
+    try await withDatabase { db in
+      try await withFolder(["jwks.json": "", "wrong.json": #"{"keys": [\#(wrong)]}"#]) { folder in
+        func check(_ keys: String, _ others: [String: String] = [:]) async throws -> (
+          status: Int32, text: String
+        ) {
+          try keys.write(toFile: "\(folder)/jwks.json", atomically: true, encoding: .utf8)
+          let (status, text) = try await self.check(
+            ["--database-url", db.connectionString],
+            [
+              "TRANSOM_JWT_ALGORITHM": "ES256", "TRANSOM_JWT_JWKS_FILE": "\(folder)/jwks.json",
+              "TRANSOM_JWT_ROLE_CLAIM": "role", "TRANSOM_JWT_ROLES": "web_*",
+            ].merging(others) { $1 })
+          return (status, Self.unwrapped(text))
+        }
+        let good = try await check(#"{"keys": [\#(try issuer.jwk)]}"#)
+        #expect(good.status == 0, "\(good.text)")
+        for part in [
+          "Tokens\n", "✓ ES256, verified by the key k1", "✓ issuers: any; audiences: none",
+          "✓ role: by the claim role, of web_*", "✓ databases default; reads and writes",
+        ] {
+          #expect(good.text.contains(part), "\(part) in \(good.text)")
+        }
+        let sql = try await check(
+          #"{"keys": [\#(try issuer.jwk)]}"#, ["TRANSOM_JWT_ALLOW_SQL": "true"])
+        #expect(sql.status == 0 && sql.text.contains("! whoever has a token may send SQL"))
+        for (keys, part) in [
+          (#"{"keys": [\#(wrong)]}"#, #"jwt.jwks_file: the key "k1" is none"#),
+          (#"{"keys": [{"kty": "RSA", "kid": "old"}]}"#, #"no key for ES256; the key "old""#),
+          ("{", "it is not JSON"),
+        ] {
+          let bad = try await check(keys)
+          #expect(bad.status == 1 && bad.text.contains(part), "\(part) in \(bad.text)")
+        }
+        let missing = try await check("", ["TRANSOM_JWT_JWKS_FILE": "\(folder)/none.json"])
+        #expect(missing.status == 1)
+        #expect(missing.text.contains("none.json\"; allowed is a file that can be read"))
       }
     }
   }

@@ -340,6 +340,11 @@ import Testing
     ("RS256", #"{"keys": {}}"#, "it is no JSON Web Key Set"),
     ("RS256", #"{"keys": []}"#, "it holds no key for RS256"),
     (
+      "ES256",
+      #"{"keys": [{"kid": "a", "kty": "RSA"}, {"kty": "EC", "crv": "P-384"}, {"kid": "b", "use": "enc"}]}"#,
+      #"no key for ES256; the key "a" has not the kty EC; the key 2 has not the crv P-256; the key "b" is for the use "enc""#
+    ),
+    (
       "ES256", #"{"keys": [{"kty": "EC", "crv": "P-384", "x": "AA", "y": "AA"}]}"#,
       "no key for ES256"
     ),
