@@ -17,6 +17,10 @@ struct Reloading: Service {
   let output: LogOutput
   let logger: Logger
   let metrics: MetricsRegistry
+  /// Each SIGHUP since the process began.
+  let signals: UnixSignalsSequence
+  /// Ends when the service is up: signals wait until then.
+  let started: AsyncStream<Void>
 
   func run() async throws {
     let isAtTerminal = isatty(STDIN_FILENO) != 0
@@ -26,8 +30,8 @@ struct Reloading: Service {
     let failed = metrics.counter(
       "transom_configuration_reloads", help, [.init("result", "failed")])
     var current = first
-    let signals = await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown()
-    for await _ in signals {
+    for await _ in started.cancelOnGracefulShutdown() {}
+    for await _ in signals.cancelOnGracefulShutdown() {
       // The terminal was closed: the signal is the kernel's, and means the end.
       if isAtTerminal, isatty(STDIN_FILENO) == 0 {
         kill(getpid(), SIGTERM)

@@ -35,6 +35,9 @@ struct Serve: AsyncParsableCommand {
     let settings = loaded.settings
     let output = LogOutput(settings)
     let logger = output.logger("transom")
+    // Before anything takes long: without a handler SIGHUP would end the process.
+    let hangups = await UnixSignalsSequence(trapping: .sighup)
+    let (started, starting) = AsyncStream.makeStream(of: Void.self)
     // Before anything counts.
     let metrics = MetricsRegistry()
     MetricsSystem.bootstrap(metrics)
@@ -53,10 +56,10 @@ struct Serve: AsyncParsableCommand {
         services: [
           Host(
             service: service, showsExample: embedded != nil,
-            keys: configuration.keys.map(\.name)),
+            keys: configuration.keys.map(\.name), starting: starting),
           Reloading(
             arguments: arguments, first: loaded, service: service, output: output, logger: logger,
-            metrics: metrics),
+            metrics: metrics, signals: hangups, started: started),
         ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
       try await Interrupts.exitingAtSecond { try await group.run() }
     } catch {
@@ -88,11 +91,15 @@ private struct Host: Service {
   let showsExample: Bool
   /// The names of those that are taken; none: none is needed.
   let keys: [String]
+  /// Ended when clients can connect.
+  let starting: AsyncStream<Void>.Continuation
 
   func run() async throws {
     let showsExample = showsExample
     let keys = keys
+    let starting = starting
     try await service.run { addresses in
+      starting.finish()
       guard showsExample, let address = addresses.first else { return }
       print(FirstTransaction.text(for: address, keys: keys))
       // Into a pipe or a file, such as a container's log, it would wait for the end otherwise.

@@ -107,6 +107,82 @@ import TransomCluster
     }
   }
 
+  @Test func `tokens are verified by what is configured now`() async throws {
+    let (old, new, hmac) = (
+      try TestIssuer("ES256"), try TestIssuer("ES256"), try TestIssuer("HS256")
+    )
+    func status(_ issuer: TestIssuer, _ service: Service) async throws -> Int {
+      let token = try issuer.token(TestIssuer.claims("ada"))
+      return try await service.request(
+        "POST", "/transactions", headers: [("Authorization", "Bearer \(token)")],
+        body: Self.select
+      ).status
+    }
+    func keySet(_ issuer: TestIssuer) throws -> String { #"{"keys": [\#(try issuer.jwk)]}"# }
+    try await withFolder(["jwks.json": try keySet(old)]) { folder in
+      let file = "\(folder)/jwks.json"
+      let yaml = "jwt: {algorithm: ES256, jwks_file: \(file), allow_sql: true}"
+      try await Self.withReloadable(yaml) { _, reloadable in
+        let service = reloadable.service
+        // One that is known already, too.
+        let known = try old.token(TestIssuer.claims("bob"))
+        let field = [(name: "Authorization", value: "Bearer \(known)")]
+        let first = try await service.request(
+          "POST", "/transactions", headers: field, body: Self.select)
+        #expect(first.status == 200)
+        #expect(try await status(new, service) == 401)
+
+        try (try keySet(new)).write(toFile: file, atomically: true, encoding: .utf8)
+        _ = try await reloadable.reload(yaml, expecting: "was read again")
+        #expect(try await status(new, service) == 200)
+        #expect(try await status(old, service) == 401)
+        let second = try await service.request(
+          "POST", "/transactions", headers: field, body: Self.select)
+        #expect(second.status == 401)
+
+        try #"{"keys": []}"#.write(toFile: file, atomically: true, encoding: .utf8)
+        _ = try await reloadable.reload(yaml, expecting: "is broken, and nothing is changed")
+        #expect(try await status(new, service) == 200)
+
+        let secret = "jwt: {algorithm: HS256, secret: '\(hmac.secret.replacing("'", with: "''"))'"
+        let log = try await reloadable.reload(
+          secret + ", allow_sql: true}", expecting: "was read again")
+        #expect(log.contains("jwt.algorithm") && log.contains("jwt.secret"))
+        #expect(!log.contains(hmac.secret))
+        #expect(try await status(hmac, service) == 200)
+        #expect(try await status(new, service) == 401)
+        // What tokens may do changes as well.
+        _ = try await reloadable.reload(secret + "}", expecting: "was read again")
+        #expect(try await status(hmac, service) == 403)
+      }
+    }
+  }
+
+  @Test func `SIGHUP while the private PostgreSQL starts waits until the service is up`()
+    async throws
+  {
+    let directory = "/tmp/transom-reload-\(UInt64.random(in: 0...UInt64.max))"
+    let file = "\(directory).yaml"
+    defer {
+      try? FileManager.default.removeItem(atPath: directory)
+      try? FileManager.default.removeItem(atPath: file)
+    }
+    try "limits: {body: 1KiB}".write(toFile: file, atomically: true, encoding: .utf8)
+    let transom = try await TransomProcess.start([
+      "serve", "--listen", "127.0.0.1:0", "--data-directory", directory, "--config", file,
+    ])
+    _ = try await transom.line(with: "starting a private PostgreSQL")
+    try "limits: {body: 2MiB}".write(toFile: file, atomically: true, encoding: .utf8)
+    transom.send(SIGHUP)
+    let service = Service(process: transom, port: try await transom.listeningPort())
+    let line = try await transom.line(with: "the configuration was read again")
+    #expect(line.contains("changed=[limits.body]"))
+    let large = Self.select + String(repeating: " ", count: 2000)
+    #expect(try await service.post(large).status == 200)
+    transom.terminate()
+    #expect(try await transom.waitForExit() == 0)
+  }
+
   @Test func `what takes a restart is said, and stays as it was`() async throws {
     try await Self.withReloadable("log: {level: info}") { db, reloadable in
       let service = reloadable.service
