@@ -23,6 +23,7 @@ let fuzz: [Target] =
       name: "Fuzz",
       dependencies: [
         "CTransomCurl", "TransomHTTP", "TransomPostgres", "TransomService", "TransomWebhooks",
+        .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
       ],
       path: "Tests/Fuzz",

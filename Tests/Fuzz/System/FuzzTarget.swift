@@ -2,7 +2,7 @@ import Glibc
 
 /// What is fuzzed, chosen by the environment variable `FUZZ_TARGET`: libFuzzer knows one entry point for a program.
 enum FuzzTarget: String, CaseIterable {
-  case request, chunked, json, sql, neon, fields, values, webhooks
+  case request, chunked, json, sql, neon, fields, values, webhooks, tokens, named
 
   static let chosen: FuzzTarget = {
     let name = unsafe getenv("FUZZ_TARGET").map { unsafe String(cString: $0) } ?? ""
@@ -22,6 +22,8 @@ enum FuzzTarget: String, CaseIterable {
     case .fields: FieldFuzz.run(input)
     case .values: ValueFuzz.run(input)
     case .webhooks: WebhookFuzz.run(input)
+    case .tokens: TokenFuzz.run(input)
+    case .named: NamedFuzz.run(input)
     }
   }
 }
