@@ -118,6 +118,16 @@ extension Catalogue {
     .flag(
       ["webhooks", "allow_urls"], \.service.webhooks.allowsAddresses,
       "Whether an on_commit hook may have a url of its own."),
+    .text(
+      ["webhooks", "ca_file"], "FILE",
+      "Certificates in PEM of authorities that receivers' certificates may come from, instead of the system's."
+    ) {
+      guard String(decoding: try file($1), as: UTF8.self).contains("-----BEGIN CERTIFICATE-----")
+      else { throw Allowed("a file with certificates in PEM") }
+      $0.service.webhooks.authorityFile = $1
+    } show: {
+      $0.service.webhooks.authorityFile
+    },
     .list(
       ["webhooks", "retry_schedule"], "TIME", "The pauses before the attempts after the first."
     ) {

@@ -127,7 +127,7 @@ extension Catalogue {
     return octets
   }
 
-  private static func file(_ path: String) throws(Allowed) -> [UInt8] {
+  static func file(_ path: String) throws(Allowed) -> [UInt8] {
     do {
       return Array(try Data(contentsOf: URL(filePath: path)))
     } catch {

@@ -4,35 +4,12 @@ import Testing
 
 /// Webhooks, from the transaction to the receiver.
 @Suite(.timeLimit(.minutes(3))) struct WebhookTests {
-  private func withReceiver(
-    _ arguments: [String] = [],
-    _ body: (Service, WebhookReceiver, TestDatabase) async throws -> Void
-  ) async throws {
-    try await withDatabase { db in
-      try await WebhookReceiver.with { receiver in
-        try await withService(
-          for: db.connectionString,
-          [
-            "--webhooks-allow-networks", "127.0.0.0/8", "--webhooks-retry-schedule", "0",
-            "--webhooks-retry-schedule", "0", "--webhooks-poll-ms", "50",
-          ] + arguments
-        ) { service in
-          try await body(service, receiver, db)
-        }
-      }
-    }
-  }
-
-  private static func emit(_ event: String, _ data: String = "{}") -> String {
-    #"{"statements": [], "on_commit": [{"event": "\#(event)", "data": \#(data)}]}"#
-  }
-
   @Test func `a committed event is delivered, signed, and known by its id`() async throws {
     try await withReceiver { service, receiver, _ in
       let webhook = try await service.addWebhook(receiver.url("/ok"), "account.*")
       #expect(webhook["secret"].text?.hasPrefix("whsec_") == true)
-      let answer = try await service.post(Self.emit("account.created", #"{"owner": "ada"}"#))
-      _ = try await service.post(Self.emit("email.added"))
+      let answer = try await service.post(Service.emit("account.created", #"{"owner": "ada"}"#))
+      _ = try await service.post(Service.emit("email.added"))
       let message = try await receiver.messages(1)[0]
       #expect(message["headers"]["webhook-id"] == answer.body["events"][0]["id"])
       #expect(message["headers"]["webhook-signature"].text?.hasPrefix("v1,") == true)
@@ -59,7 +36,7 @@ import Testing
   {
     try await withReceiver { service, receiver, _ in
       let webhook = try await service.addWebhook(receiver.url("/fail/3"))
-      _ = try await service.post(Self.emit("a"))
+      _ = try await service.post(Service.emit("a"))
       let path = "/webhooks/\(webhook["id"].text ?? "")"
       try await eventually("it is dead") {
         try await service.request("GET", path + "/deliveries?status=dead").body["deliveries"][0]
@@ -85,7 +62,7 @@ import Testing
     try await withReceiver { service, receiver, _ in
       let webhook = try await service.addWebhook(receiver.url("/gone"))
       let path = "/webhooks/\(webhook["id"].text ?? "")"
-      _ = try await service.post(Self.emit("a"))
+      _ = try await service.post(Service.emit("a"))
       try await eventually("it is disabled") {
         try await service.request("GET", path).body["enabled"] == false
       }
@@ -103,8 +80,8 @@ import Testing
     try await withReceiver { service, receiver, _ in
       _ = try await service.addWebhook(receiver.url("/busy"), "busy")
       _ = try await service.addWebhook(receiver.url("/moved"), "moved")
-      _ = try await service.post(Self.emit("busy"))
-      _ = try await service.post(Self.emit("moved"))
+      _ = try await service.post(Service.emit("busy"))
+      _ = try await service.post(Service.emit("moved"))
       let messages = try await receiver.messages(5)
       let busy = messages.filter { $0["path"] == "/busy" }
       guard case .number(let first) = busy[0]["at"], case .number(let second) = busy[1]["at"] else {
@@ -124,7 +101,7 @@ import Testing
           for host in ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0x7f000001", "0"] {
             _ = try await service.addWebhook("http://\(host):\(receiver.port)/ok")
           }
-          _ = try await service.post(Self.emit("a"))
+          _ = try await service.post(Service.emit("a"))
           try await eventually("all have been tried") {
             try await db.value(
               "select count(*) from transom.deliveries where cardinality(attempts) > 0") == "6"
@@ -143,7 +120,7 @@ import Testing
     try await withReceiver(["--webhooks-timeout-ms", "3000"]) { service, receiver, _ in
       for _ in 0..<5 { _ = try await service.addWebhook(receiver.url("/hang")) }
       _ = try await service.addWebhook(receiver.url("/ok"))
-      for number in 0..<50 { _ = try await service.post(Self.emit("a", #"{"n": \#(number)}"#)) }
+      for number in 0..<50 { _ = try await service.post(Service.emit("a", #"{"n": \#(number)}"#)) }
       try await eventually("the other one has all") {
         try receiver.messages().count { $0["path"] == "/ok" } == 50
       }
@@ -155,7 +132,7 @@ import Testing
   {
     try await withReceiver { service, receiver, _ in
       _ = try await service.addWebhook(receiver.url("/fail/1"), "*", #", "ordered": true"#)
-      for number in 0..<10 { _ = try await service.post(Self.emit("a", #"{"n": \#(number)}"#)) }
+      for number in 0..<10 { _ = try await service.post(Service.emit("a", #"{"n": \#(number)}"#)) }
       let messages = try await receiver.messages(20)
       let numbers = messages.compactMap { message -> Double? in
         guard message["status"] == 200, case .number(let n) = message["body"]["data"]["n"] else {

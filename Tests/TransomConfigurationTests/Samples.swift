@@ -67,6 +67,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
     Sample("forwarded_field", "forwarded", bad: "via"),
     Sample("webhooks.allow_networks", "10.0.0.0/8", bad: "10/8", isList: true),
     Sample("webhooks.allow_urls", "true"),
+    Sample("webhooks.ca_file", "/etc/ssl/certs/ca-certificates.crt", bad: "/etc/passwd"),
     Sample("webhooks.retry_schedule", "7200", shown: "2h", bad: "-5", isList: true),
     Sample("webhooks.timeout_ms", "700", bad: "0"),
     Sample("webhooks.disable_after", "3600s", shown: "1h", bad: "1y"),

@@ -6,6 +6,8 @@ package struct WebhookConfiguration: Sendable {
   package var allowedNetworks: [IPNetwork] = []
   /// Whether an `on_commit` hook may have a `url` of its own.
   package var allowsAddresses = false
+  /// Certificates in PEM of the authorities that receivers' certificates may come from; nil: the system's.
+  package var authorityFile: String?
   package var schedule = RetrySchedule.standard
   /// For one attempt.
   package var timeout: Duration = .seconds(15)

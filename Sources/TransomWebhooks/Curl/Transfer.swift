@@ -35,7 +35,9 @@ final class Transfer {
   }
 
   /// Tells a handle all that it is to do; false if libcurl refuses something of it.
-  func prepare(_ easy: EasyHandle, _ request: WebhookRequest) -> Bool {
+  func prepare(
+    _ easy: EasyHandle, _ request: WebhookRequest, _ authorityFile: String?
+  ) -> Bool {
     for header in request.headers {
       guard let longer = unsafe curl_slist_append(self.headers, "\(header.name): \(header.value)")
       else {
@@ -47,11 +49,12 @@ final class Transfer {
     guard let all = unsafe curl_slist_append(self.headers, "Expect:") else { return false }
     unsafe headers = all
     let milliseconds = max(1, request.timeout.milliseconds)
-    let texts: [(CURLoption, String)] = [
+    var texts: [(CURLoption, String)] = [
       (CURLOPT_URL, request.url.text), (CURLOPT_PROTOCOLS_STR, "http,https"),
       // The environment's proxy is not asked.
       (CURLOPT_PROXY, ""), (CURLOPT_NOPROXY, "*"), (CURLOPT_USERAGENT, "Transom"),
     ]
+    if let authorityFile { texts.append((CURLOPT_CAINFO, authorityFile)) }
     let numbers: [(CURLoption, Int)] = [
       (CURLOPT_POST, 1), (CURLOPT_FOLLOWLOCATION, 0), (CURLOPT_NOSIGNAL, 1),
       (CURLOPT_SSL_VERIFYPEER, 1), (CURLOPT_SSL_VERIFYHOST, 2),

@@ -11,6 +11,7 @@ package import TransomEventLoop
 package final class WebhookClient: @unchecked Sendable {
   package let loop: EventLoop
   private let policy: AddressPolicy
+  private let authorityFile: String?
   private let multi: UnsafeMutableRawPointer
   private let descriptors: DescriptorSet
   private var transfers: [EasyHandle: Transfer] = [:]
@@ -23,14 +24,18 @@ package final class WebhookClient: @unchecked Sendable {
   private static let keptConnections = 1024
   private static let isInitialized = curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
 
-  /// On the loop only. `run` must run as long as it is used.
-  package init(on loop: EventLoop, _ policy: AddressPolicy) throws(SystemError) {
+  /// On the loop only. `run` must run as long as it is used. Receivers are verified by the certificates of
+  /// `authorityFile`, or of the system.
+  package init(
+    on loop: EventLoop, _ policy: AddressPolicy, authorityFile: String? = nil
+  ) throws(SystemError) {
     precondition(Self.isInitialized, "libcurl cannot be used")
     guard let multi = unsafe curl_multi_init() else {
       throw SystemError(call: "curl_multi_init", errno: 0)
     }
     self.loop = loop
     self.policy = policy
+    self.authorityFile = authorityFile
     unsafe self.multi = multi
     descriptors = try DescriptorSet(on: loop)
     let context = unsafe Unmanaged.passUnretained(self).toOpaque()
@@ -92,7 +97,7 @@ package final class WebhookClient: @unchecked Sendable {
     guard !isClosed, let easy = makeHandle() else {
       return Self.refuse(continuation, "the service is stopping")
     }
-    guard transfer.prepare(easy, request) else {
+    guard transfer.prepare(easy, request, authorityFile) else {
       unsafe curl_easy_cleanup(easy.pointer)
       return Self.refuse(continuation, "libcurl refuses the request")
     }

@@ -67,7 +67,7 @@ actor Dispatcher: EventLoopActor {
   private func makeClient() -> WebhookClient? {
     do {
       let policy = AddressPolicy(allowedNetworks: configuration.allowedNetworks)
-      client = try WebhookClient(on: loop, policy)
+      client = try WebhookClient(on: loop, policy, authorityFile: configuration.authorityFile)
     } catch {
       logger.error("webhooks cannot be delivered", metadata: ["reason": "\(error)"])
     }
