@@ -13,6 +13,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -23,6 +24,16 @@
 // Glibc module, and whoever imports both does not compile.
 extern int accept4(int, struct sockaddr *, socklen_t *, int);
 extern int pthread_setname_np(pthread_t, const char *);
+
+/// The soft limit of descriptors becomes the hard one, or `most` if that is less; -1 if it cannot be.
+static inline int ctransom_raise_open_files(unsigned long long most) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return -1;
+  rlim_t wanted = limit.rlim_max < most ? limit.rlim_max : (rlim_t)most;
+  if (wanted <= limit.rlim_cur) return 0;
+  limit.rlim_cur = wanted;
+  return setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 /// `epoll_event` holds a union, which Swift reads poorly: a token in, a token out.
 static inline int ctransom_epoll_add(int epoll, int descriptor, unsigned int events,

@@ -28,6 +28,7 @@ package struct QueryService: Sendable {
   ///
   /// `started` is called with the addresses once clients can connect.
   package func run(started: @Sendable ([String]) -> Void) async throws {
+    OpenFiles.raiseLimit()
     let addresses = try configuration.listen.map { try SocketAddress(parsing: $0) }
     let group = try EventLoopGroup(count: configuration.loops)
     let databases = try configuration.databases.mapValues {

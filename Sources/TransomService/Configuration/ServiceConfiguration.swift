@@ -93,9 +93,10 @@ extension ServiceConfiguration.Database {
   var outbox: DatabaseConfiguration {
     var configuration = DatabaseConfiguration(url: url)
     configuration.connection = connection
-    // Plans are made when the tables are still empty, and kept: everything is to be found by an index nevertheless.
+    // Plans are made when the tables are still empty, and kept: everything is to be found by an index nevertheless. What has
+    // to hash or merge, a full join, seems to cost so much then that PostgreSQL would compile it each time: a second.
     configuration.connection.sessionSettings = [
-      "enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off",
+      "enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off", "jit=off",
     ]
     configuration.pool.size = 2
     configuration.pool.waitLimit = poolWait

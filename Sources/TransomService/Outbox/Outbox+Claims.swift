@@ -4,23 +4,14 @@ internal import TransomWebhooks
 
 // What a dispatcher asks of the tables.
 extension Outbox {
-  /// What may be claimed.
-  struct ClaimLimits {
-    var room: Int
-    var roomForUnknown: Int
-    var rooms: [(webhook: Int, room: Int)]
-    /// Who claims, and for how long nobody else may.
-    var owner: Int
-    var lease: Duration
-  }
-
+  /// Claims what is due to any webhook: so much of each kind of webhooks, and of each webhook, as `DeliveryLanes` allows.
+  ///
   /// The webhooks that have something pending are found by jumping from one to the next in the index, so that the time
   /// depends on their number, not on that of the deliveries. Of an ordered webhook only the first one is taken.
   ///
-  /// A claim is a lease: when it is over, another dispatcher may claim the delivery, as its owner must be dead.
-  ///
-  /// What was chosen is locked, and so stays at its place in the table. By that it is found again, whatever the planner
-  /// thinks of the indexes: plans are made while the table is empty, when each looks as good as the other.
+  /// What is known of webhooks is joined in full, though nothing is wanted of what has nothing pending: a full join is
+  /// made by hashing or merging, never by comparing each with each, which would take the longest part of a second if
+  /// there are a thousand, and which the planner likes, as it believes that an array has ten elements.
   private static let claimSQL = """
     with recursive pending (id) as (
       (select webhook_id from transom.deliveries where status = 'pending' order by webhook_id limit 1)
@@ -29,48 +20,93 @@ extension Outbox {
         select d.webhook_id from transom.deliveries d
         where d.status = 'pending' and d.webhook_id > p.id order by d.webhook_id limit 1)
       from pending p where p.id is not null
+    ), known as materialized (
+      select p.id, r.room, r.is_prompt
+      from pending p full join unnest($3::bigint[], $4::int[], $5::bool[]) as r (id, room, is_prompt)
+        on r.id = p.id
     ), wanted as (
-      select w.id, coalesce(r.room, $3::int) as room
-      from pending p join transom.webhooks w on w.id = p.id
-      left join unnest($1::bigint[], $2::int[]) as r (id, room) on r.id = p.id
-      where w.disabled_at is null and coalesce(r.room, $3::int) > 0
+      select w.id, coalesce(k.is_prompt, false) as is_prompt,
+        coalesce(k.room, case when w.failing_since is null then $6::int else $7::int end) as room
+      from known k join transom.webhooks w on w.id = k.id
+      where w.disabled_at is null
       order by random()
     ), chosen as (
-      select d.place from wanted cross join lateral (
-        select d.ctid as place from transom.deliveries d
-        where d.webhook_id = wanted.id and d.status = 'pending' and not d.is_ordered
-          and d.due_at <= now() and (d.leased_until is null or d.leased_until < now())
-        order by d.due_at limit wanted.room for update skip locked
-      ) d
+      (select due.place from wanted cross join lateral (\(due)) due
+        where wanted.is_prompt and wanted.room > 0 limit $8)
       union all
-      select d.place from wanted cross join lateral (
-        select d.ctid as place from transom.deliveries d
-        where d.webhook_id = wanted.id and d.status = 'pending' and d.is_ordered
-          and d.event_seq = (
-            select f.event_seq from transom.deliveries f
-            where f.webhook_id = wanted.id and f.status = 'pending' and f.is_ordered
-            order by f.event_seq limit 1)
-          and d.due_at <= now() and (d.leased_until is null or d.leased_until < now())
-        for update skip locked
-      ) d
-      limit $4
+      (select due.place from wanted cross join lateral (\(due)) due
+        where not wanted.is_prompt and wanted.room > 0 limit $9)
     )
+    \(lease)
+    """
+
+  /// Claims what is due to some webhooks: the time depends on their number only, whatever others have pending.
+  private static let claimOfSomeSQL = """
+    with wanted as (
+      select w.id, r.room from unnest($3::bigint[], $4::int[]) as r (id, room)
+      join transom.webhooks w on w.id = r.id
+      where w.disabled_at is null
+      order by random()
+    ), chosen as (
+      select due.place from wanted cross join lateral (\(due)) due limit $5
+    )
+    \(lease)
+    """
+
+  /// What of a webhook that is wanted may be claimed now, and locks it.
+  private static let due = """
+    select a.place from (
+      select d.ctid as place from transom.deliveries d
+      where d.webhook_id = wanted.id and d.status = 'pending' and not d.is_ordered
+        and d.due_at <= now() and (d.leased_until is null or d.leased_until < now())
+      order by d.due_at limit wanted.room for update skip locked) a
+    union all
+    select o.place from (
+      select d.ctid as place from transom.deliveries d
+      where d.webhook_id = wanted.id and d.status = 'pending' and d.is_ordered
+        and d.event_seq = (
+          select f.event_seq from transom.deliveries f
+          where f.webhook_id = wanted.id and f.status = 'pending' and f.is_ordered
+          order by f.event_seq limit 1)
+        and d.due_at <= now() and (d.leased_until is null or d.leased_until < now())
+      for update skip locked) o
+    """
+
+  /// A claim is a lease: when it is over, another dispatcher may claim the delivery, as its owner must be dead.
+  ///
+  /// What was chosen is locked, and so stays at its place in the table. By that it is found again, whatever the planner
+  /// thinks of the indexes: plans are made while the table is empty, when each looks as good as the other.
+  private static let lease = """
     update transom.deliveries d
-    set leased_by = $5, leased_until = now() + $6 * interval '1 ms'
+    set leased_by = $1, leased_until = now() + $2 * interval '1 ms'
     from transom.events e, transom.webhooks w
     where d.ctid = any (array(select place from chosen))
       and e.seq = d.event_seq and w.id = d.webhook_id
     returning d.event_seq, d.webhook_id, d.failures, e.id, e.event,
       to_char(e.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), e.data::text, w.url,
-      w.secret, case when w.previous_secret_expires_at > now() then w.previous_secret end
+      w.secret, case when w.previous_secret_expires_at > now() then w.previous_secret end,
+      w.failing_since is not null
     """
 
-  static func claim(_ limits: ClaimLimits) -> Statement {
+  /// `owner` claims, and nobody else may for as long as the lease.
+  static func claim(_ room: DeliveryLanes.Room, owner: Int, lease: Duration) -> Statement {
     Statement(
       sql: claimSQL,
       parameters: [
-        limits.rooms.map(\.webhook), limits.rooms.map(\.room), limits.roomForUnknown, limits.room,
-        limits.owner, limits.lease.milliseconds,
+        owner, lease.milliseconds, room.known.map(\.webhook), room.known.map(\.room),
+        room.known.map(\.isPrompt), room.untried, room.failing, room.prompt, room.doubtful,
+      ])
+  }
+
+  /// Only of the webhooks that are known to be prompt.
+  static func claimOfPrompt(
+    _ room: DeliveryLanes.Room, owner: Int, lease: Duration
+  ) -> Statement {
+    let prompt = room.known.filter { $0.isPrompt && $0.room > 0 }
+    return Statement(
+      sql: claimOfSomeSQL,
+      parameters: [
+        owner, lease.milliseconds, prompt.map(\.webhook), prompt.map(\.room), room.prompt,
       ])
   }
 
@@ -82,7 +118,8 @@ extension Outbox {
       ]
       return Delivery(
         id: .init(event: try Int(decoding: row[0]), webhook: try Int(decoding: row[1])),
-        failures: try Int(decoding: row[2]), messageID: try String(decoding: row[3]),
+        failures: try Int(decoding: row[2]), webhookIsFailing: try Bool(decoding: row[10]),
+        messageID: try String(decoding: row[3]),
         url: try String(decoding: row[7]), secrets: secrets.compactMap(\.self),
         body: Delivery.body(
           type: try String(decoding: row[4]), timestamp: try String(decoding: row[5]),

@@ -11,6 +11,8 @@ struct Delivery: Sendable {
   var id: ID
   /// The attempts that failed so far.
   var failures: Int
+  /// Whether nothing has succeeded since an attempt failed, of all that its webhook gets.
+  var webhookIsFailing: Bool
   /// What the receiver knows the message by: the same for every attempt.
   var messageID: String
   var url: String

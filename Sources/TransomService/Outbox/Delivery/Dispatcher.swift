@@ -28,6 +28,13 @@ actor Dispatcher: EventLoopActor {
   private var isFailing = false
   private var stopped: [CheckedContinuation<Void, Never>] = []
   private var hasEnded = false
+  /// Whether the last claim found as much as it was allowed to, so that there may be more.
+  private var mayHaveMore = false
+  /// When all webhooks are looked at again. That takes the longer the more of them have something pending, such as those
+  /// that hang; it gets a tenth of the time, and what is due to the prompt ones is claimed in between.
+  private var nextLook: MonotonicInstant
+  /// Whether the last turn did.
+  private var hasLooked = true
   private var nextSweep: MonotonicInstant
   private var nextPoll: MonotonicInstant
   private var nextCount: MonotonicInstant
@@ -38,9 +45,8 @@ actor Dispatcher: EventLoopActor {
   private static let countInterval = Duration.seconds(10)
   /// How much longer than an attempt may take a claim holds.
   private static let leaseMargin = Duration.seconds(10)
-  /// How much is claimed in one turn.
-  private static let claimLimit = 256
-
+  /// Of more prompt webhooks than that, to look at all webhooks costs no more than to look at each of them.
+  private static let promptLimit = 500
   /// On the loop only.
   init(
     of outbox: Outbox, on loop: EventLoop, _ configuration: WebhookConfiguration, logger: Logger
@@ -54,6 +60,7 @@ actor Dispatcher: EventLoopActor {
       maximum: configuration.concurrency, forEach: configuration.concurrencyForEach)
     nextSweep = .now + Self.sweepInterval
     nextPoll = .now
+    nextLook = .now
     nextCount = .now
   }
 
@@ -79,17 +86,22 @@ actor Dispatcher: EventLoopActor {
     outbox.onCommit { signal.set() }
     // Each attempt has an end, its timeout or `close`, and all of them are waited for.
     let transfers = Task(executorPreference: loop) { await client.run() }
+    // On a connection of its own: to count a long backlog takes a while, in which others are delivered.
+    let house = Task(executorPreference: loop) { await self.keepHouse() }
     while !isStopping || lanes.count > 0 || !records.isEmpty {
-      let claimed = await turn()
-      for delivery in claimed {
-        Task(executorPreference: loop) { await self.attempt(delivery, client) }
+      for (delivery, place) in await turn() {
+        Task(executorPreference: loop) { await self.attempt(delivery, place, client) }
       }
-      if !isStopping { await keepHouse() }
-      if claimed.count < Self.claimLimit, records.isEmpty || isFailing {
-        await signal.wait(for: configuration.pollInterval)
+      if !mayHaveMore, records.isEmpty || isFailing {
+        // What only a look at all webhooks finds must not wait for the next commit.
+        let untilLook = max(.milliseconds(1), nextLook - loop.now)
+        await signal.wait(
+          for: hasLooked ? configuration.pollInterval : min(untilLook, configuration.pollInterval))
       }
     }
     outbox.onCommit(nil)
+    house.cancel()
+    await house.value
     client.close()
     await transfers.value
   }
@@ -109,14 +121,18 @@ actor Dispatcher: EventLoopActor {
   // MARK: A turn
 
   /// Records what has ended, and returns what it has claimed.
-  private func turn() async -> [Delivery] {
+  private func turn() async -> [(Delivery, DeliveryLanes.Place)] {
     let ended = records
     records = []
+    mayHaveMore = false
     do {
       let claimed = try await exchange(ended)
-      for delivery in claimed { lanes.began(delivery.id.webhook) }
       isFailing = false
-      return claimed
+      return claimed.map { delivery in
+        let place = lanes.began(
+          delivery.id.webhook, isFailing: delivery.webhookIsFailing, at: loop.now)
+        return (delivery, place)
+      }
     } catch {
       // Nothing is lost: what was not recorded is recorded later, or sent again when its lease is over.
       records = ended + records
@@ -133,27 +149,36 @@ actor Dispatcher: EventLoopActor {
     if !ended.isEmpty {
       statements = Outbox.record(ended, owner: owner, disableAfter: configuration.disableAfter)
     }
-    let room = isStopping ? 0 : min(lanes.room, Self.claimLimit)
-    if room > 0 { statements.append(claim(room)) }
+    lanes.advance(to: loop.now)
+    let room = isStopping ? DeliveryLanes.Room() : lanes.room(at: loop.now)
+    let now = MonotonicInstant.now
+    hasLooked = now >= nextLook || room.known.count { $0.isPrompt } > Self.promptLimit
+    if !room.isEmpty {
+      let claim = hasLooked ? Outbox.claim : Outbox.claimOfPrompt
+      statements.append(claim(room, owner, configuration.timeout + Self.leaseMargin))
+    }
     guard !statements.isEmpty else { return [] }
     let results = try await outbox.database.pipeline(statements)
-    guard room > 0, let last = results.last else { return [] }
-    return try Outbox.deliveries(last)
-  }
-
-  private func claim(_ room: Int) -> Statement {
-    Outbox.claim(
-      Outbox.ClaimLimits(
-        room: room, roomForUnknown: lanes.roomForUnknown, rooms: lanes.rooms, owner: owner,
-        lease: configuration.timeout + Self.leaseMargin))
+    guard !room.isEmpty, let last = results.last else { return [] }
+    let end = MonotonicInstant.now
+    if hasLooked { nextLook = end + min((end - now) * 9, configuration.pollInterval) }
+    let claimed = try Outbox.deliveries(last)
+    let prompt = claimed.count { lanes.isPrompt($0.id.webhook) }
+    mayHaveMore =
+      prompt > 0 && prompt >= room.prompt
+      || prompt < claimed.count && claimed.count - prompt >= room.doubtful
+    return claimed
   }
 
   /// What is to be done now and then.
   private func keepHouse() async {
-    do {
-      try await lookAround()
-    } catch {
-      logger.debug("the outbox cannot be looked at", metadata: ["reason": "\(error)"])
+    while !Task.isCancelled {
+      do {
+        try await lookAround()
+      } catch {
+        logger.debug("the outbox cannot be looked at", metadata: ["reason": "\(error)"])
+      }
+      try? await Task.sleep(for: configuration.pollInterval)
     }
   }
 
@@ -176,11 +201,15 @@ actor Dispatcher: EventLoopActor {
 
   // MARK: An attempt
 
-  private func attempt(_ delivery: Delivery, _ client: WebhookClient) async {
-    switch message(delivery) {
-    case .success(let request): ended(delivery, await client.send(request))
-    case .failure(let error): ended(delivery, WebhookAnswer(failure: error.description))
-    }
+  private func attempt(
+    _ delivery: Delivery, _ place: DeliveryLanes.Place, _ client: WebhookClient
+  ) async {
+    let answer =
+      switch message(delivery) {
+      case .success(let request): await client.send(request)
+      case .failure(let error): WebhookAnswer(failure: error.description)
+      }
+    ended(delivery, place, answer)
   }
 
   private func message(_ delivery: Delivery) -> Result<WebhookRequest, Unsendable> {
@@ -220,7 +249,9 @@ actor Dispatcher: EventLoopActor {
         url: url, headers: headers, body: delivery.body, timeout: configuration.timeout))
   }
 
-  private func ended(_ delivery: Delivery, _ answer: WebhookAnswer) {
+  private func ended(
+    _ delivery: Delivery, _ place: DeliveryLanes.Place, _ answer: WebhookAnswer
+  ) {
     var record = AttemptRecord(id: delivery.id, verdict: nil, attempt: Self.json(answer))
     let wasCutOff = isStopping && answer.status == nil && client?.isClosed == true
     if !wasCutOff {
@@ -232,7 +263,7 @@ actor Dispatcher: EventLoopActor {
         jitter: .random(in: 0...1))
     }
     lanes.ended(
-      delivery.id.webhook, succeeded: wasCutOff ? nil : record.verdict == .delivered)
+      place, succeeded: wasCutOff ? nil : record.verdict == .delivered, at: loop.now)
     metrics.attempt(record.verdict, answer.duration)
     records.append(record)
     signal.set()
