@@ -15,7 +15,8 @@ HERE = Path(__file__).resolve().parent
 class Cluster:
     """A private server with pgbench's tables and ours, all of them in its buffers."""
 
-    def __init__(self, scale):
+    def __init__(self, scale, settings=None):
+        """`settings` are PostgreSQL's, beside those or instead of those that all are measured with."""
         self.scale = scale
         binaries = run(["pg_config", "--bindir"])
         self.tool = lambda name: f"{binaries}/{name}" if os.access(f"{binaries}/{name}", 1) else name
@@ -30,7 +31,7 @@ class Cluster:
         settings = {
             "unix_socket_directories": self.folder, "listen_addresses": "", "max_connections": 200,
             "shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "1h",
-            "autovacuum": "off", "timezone": "UTC", "log_min_messages": "fatal"}
+            "autovacuum": "off", "timezone": "UTC", "log_min_messages": "fatal", **(settings or {})}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         self.process = subprocess.Popen(
             [self.tool("postgres"), "-D", data, *options], cwd="/", start_new_session=True,
