@@ -1,6 +1,6 @@
 # Each target does all it needs, also in a fresh clone. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-asan test-tsan test-random fuzz schemathesis page lint format bench bench-library docs \
+.PHONY: help run build test test-asan test-tsan test-random test-webhooks fuzz schemathesis page lint format bench bench-library docs \
   install install-files deb try-image try-deb check-deploy deps clean
 
 SWIFT ?= swift
@@ -55,6 +55,12 @@ test-random: ## Hold COUNT=20000 random transactions against one statement at a 
 	$(SWIFT) build --build-tests
 	TRANSOM_RANDOM_COUNT=$(COUNT) TRANSOM_RANDOM_SEED=$(SEED) $(SWIFT) test --skip-build --filter DifferentialTests
 
+test-webhooks: ## 20,000 transactions with webhooks, while the service is killed 20 times and PostgreSQL restarted twice
+	scripts/install-deps test
+	$(SWIFT) build --build-tests
+	TRANSOM_WEBHOOK_TRANSACTIONS=20000 TRANSOM_WEBHOOK_KILLS=20 TRANSOM_WEBHOOK_RESTARTS=2 \
+	$(SWIFT) test --skip-build --filter WebhookCrashTests
+
 fuzz: deps ## Fuzz what reads clients' bytes, SECONDS=60 for each target
 	TRANSOM_FUZZ=1 $(SWIFT) build -c release --product Fuzz --sanitize=fuzzer --sanitize=address --scratch-path .build/fuzz
 	scripts/fuzz $(SECONDS) $(ARGS)
@@ -82,6 +88,7 @@ bench: ## Measure the service against pgbench, and the library against psycopg 3
 	$(SWIFT) $(RELEASE)
 	python3 Tests/Benchmarks/bench.py $(ARGS)
 	python3 Tests/Benchmarks/webhooks.py
+	python3 Tests/Benchmarks/hanging.py
 	$(MAKE) bench-library ARGS="$(filter --quick,$(ARGS))"
 
 bench-library: ## Measure the library alone against psycopg 3 on this machine (a part of make bench)

@@ -7,7 +7,7 @@ import TransomCluster
 
 /// No event is lost, and none is made up, whatever is killed meanwhile.
 @Suite(.timeLimit(.minutes(20))) struct WebhookCrashTests {
-  /// In full: TRANSOM_WEBHOOK_TRANSACTIONS=20000 TRANSOM_WEBHOOK_KILLS=20 TRANSOM_WEBHOOK_RESTARTS=2.
+  /// In full by `make test-webhooks`.
   private static func scale(_ name: String, _ normal: Int) -> Int {
     ProcessInfo.processInfo.environment["TRANSOM_WEBHOOK_" + name].flatMap { Int($0) } ?? normal
   }
