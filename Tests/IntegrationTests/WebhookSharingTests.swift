@@ -140,7 +140,7 @@ import TransomCluster
   {
     try await withDatabase { db in
       try await WebhookReceiver.with { receiver in
-        let hasty = WebhookReceiver.settings + ["--webhooks-timeout-ms", "200"]
+        let hasty = WebhookReceiver.settings + ["--webhooks-timeout-ms", "1000"]
         try await withService(for: db.connectionString, hasty) { service in
           for number in 0..<40 { _ = try await service.addWebhook(receiver.url("/hang?\(number)")) }
           for number in 0..<5 { _ = try await service.addWebhook(receiver.url("/ok?\(number)")) }

@@ -7,7 +7,8 @@ extension Outbox {
   /// Claims what is due to any webhook: so much of each kind of webhooks, and of each webhook, as `DeliveryLanes` allows.
   ///
   /// The webhooks that have something pending are found by jumping from one to the next in the index, so that the time
-  /// depends on their number, not on that of the deliveries. Of an ordered webhook only the first one is taken.
+  /// depends on their number, not on that of the deliveries. Of an ordered webhook only the first one is taken. Those that
+  /// are untried come first: there is one attempt for each, and a service that starts finds those that answer by it.
   ///
   /// What is known of webhooks is joined in full, though nothing is wanted of what has nothing pending: a full join is
   /// made by hashing or merging, never by comparing each with each, which would take the longest part of a second if
@@ -29,7 +30,7 @@ extension Outbox {
         coalesce(k.room, case when w.failing_since is null then $6::int else $7::int end) as room
       from known k join transom.webhooks w on w.id = k.id
       where w.disabled_at is null
-      order by random()
+      order by k.room is not null or w.failing_since is not null, random()
     ), chosen as (
       (select due.place from wanted cross join lateral (\(due)) due
         where wanted.is_prompt and wanted.room > 0 limit $8)
