@@ -29,7 +29,7 @@ struct WebhookReceiver: Sendable {
     _ body: (WebhookReceiver) async throws -> Result
   ) async throws -> Result {
     let process = try await TransomProcess.start(
-      [file(script)], environment: environment, executable: "/usr/bin/python3")
+      [path(of: script)], environment: environment, executable: "/usr/bin/python3")
     return try await with(process, scheme: "http", body)
   }
 
@@ -40,12 +40,12 @@ struct WebhookReceiver: Sendable {
   ) async throws -> Result {
     let python = try PythonEnvironment.command("python", []).executable
     let process = try await TransomProcess.start(
-      [file("tls_receiver.py"), certificate.file, certificate.keyFile] + protocols,
+      [path(of: "tls_receiver.py"), certificate.file, certificate.keyFile] + protocols,
       executable: python)
     return try await with(process, scheme: "https", body)
   }
 
-  private static func file(_ name: String) -> String {
+  private static func path(of name: String) -> String {
     "/" + #filePath.split(separator: "/").dropLast().joined(separator: "/") + "/" + name
   }
 

@@ -1,5 +1,6 @@
 import TestSupport
 import Testing
+import TransomEventLoop
 import TransomPostgres
 
 struct CancellationTests {
