@@ -69,7 +69,6 @@ package struct HTTPConnectionStateMachine {
   /// How many bytes to ask the socket for.
   package private(set) var readSize = smallestRead
 
-  private let limits: RequestLimits
   private var state = State.head
   private var parser: RequestParser
   private var decoder: BodyDecoder
@@ -92,12 +91,14 @@ package struct HTTPConnectionStateMachine {
   ///   - limits: How much of a request is accepted.
   ///   - refusal: What to answer at once, without reading a request.
   package init(limits: RequestLimits = RequestLimits(), refusing refusal: Refusal? = nil) {
-    self.limits = limits
     readSize = min(readSize, limits.pipelined)
     if let refusal { state = .refusing(refusal) }
     parser = RequestParser(limits: limits)
     decoder = BodyDecoder(limits: limits)
   }
+
+  /// The parser's: a connection that is idle should cost little.
+  private var limits: RequestLimits { parser.limits }
 
   // MARK: Events
 

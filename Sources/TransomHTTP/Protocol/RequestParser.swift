@@ -23,7 +23,7 @@ package struct RequestParser {
     case complete
   }
 
-  private let limits: RequestLimits
+  let limits: RequestLimits
   private var state = State.requestLine(mayBeEmpty: true)
   private var lineStart = 0
   private var fieldsStart = 0
