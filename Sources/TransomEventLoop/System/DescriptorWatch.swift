@@ -44,8 +44,8 @@ package final class DescriptorWatch: @unchecked Sendable {
     var handler: (@Sendable () -> Void)?
     /// Grows with each wait, so that a late cancellation or timer meets its own wait only.
     var wait: UInt64 = 0
-    /// The wait that was cancelled before its continuation was there.
-    var cancelledWait: UInt64?
+    /// The wait that was cancelled before its continuation was there; 0: none, as they are counted from 1.
+    var cancelledWait: UInt64 = 0
     var deadline: MonotonicInstant?
     /// This wait ends when the other direction is ready, too.
     var endsWithEither = false
