@@ -42,13 +42,16 @@ enum NamedFuzz {
   private static let rules = HookRules(databases: ["default"], allowsAddresses: false)
 
   /// As it is defined, with texts where the values go.
-  private static let defined: TransactionRequest? = {
+  private static let defined: TransactionRequest = {
     var json = JSONReader()
-    return try? RequestDecoder.decode(transaction.marked.span, with: &json, hooks: rules)
+    do {
+      return try RequestDecoder.decode(transaction.marked.span, with: &json, hooks: rules)
+    } catch {
+      fail("the definition is none: \(error)")
+    }
   }()
 
   static func run(_ input: [UInt8]) {
-    guard let defined else { fatalError("the definition is none") }
     var json = JSONReader()
     let document: [UInt8]
     do {

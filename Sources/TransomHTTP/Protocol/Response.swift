@@ -46,13 +46,6 @@ package struct ResponseFields: Sendable, Equatable {
   }
 
   /// Adds a field line whose value `body` appends: nothing but visible ASCII and spaces.
-  package mutating func append(_ name: HTTPField.Name, writing body: (inout [UInt8]) -> Void) {
-    begin(name)
-    body(&bytes)
-    end()
-  }
-
-  /// The same, for a name that nearly every answer has.
   package mutating func append(_ start: FieldLineStart, writing body: (inout [UInt8]) -> Void) {
     bytes += start.bytes
     body(&bytes)

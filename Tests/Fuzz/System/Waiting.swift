@@ -9,22 +9,26 @@ func waiting<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Val
 }
 
 private final class Answer<Value: Sendable>: Sendable {
-  private let value = Mutex<Value?>(nil)
+  private let value = Mutex<Result<Value, any Error>?>(nil)
   private let isThere = DispatchSemaphore(value: 0)
 
   func take(_ body: @Sendable () async throws -> Value) async {
+    let found: Result<Value, any Error>
     do {
-      let found = try await body()
-      value.withLock { $0 = found }
+      found = .success(try await body())
     } catch {
-      fatalError("what is fuzzed cannot be made: \(error)")
+      found = .failure(error)
     }
+    value.withLock { $0 = found }
     isThere.signal()
   }
 
   func wait() -> Value {
     isThere.wait()
-    guard let found = value.withLock({ $0 }) else { fatalError("there is no answer") }
-    return found
+    let found = value.withLock { $0 }
+    guard case .success(let value)? = found else {
+      fail("what is fuzzed cannot be made: \(String(describing: found))")
+    }
+    return value
   }
 }
