@@ -39,7 +39,7 @@ test: ## Run all tests, on private PostgreSQL servers that they make and remove
 
 test-asan: ## Run all tests with the address sanitizer, and look for leaks
 	scripts/install-deps test
-	ASAN_OPTIONS=detect_leaks=1:quarantine_size_mb=64 \
+	ASAN_OPTIONS=detect_leaks=1:quarantine_size_mb=8 \
 	LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/Sanitizers/leaks.supp:print_suppressions=0 \
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(WIDTH) $(SWIFT) test --sanitize=address --scratch-path .build/asan $(ARGS)
 

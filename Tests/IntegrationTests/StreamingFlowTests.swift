@@ -59,7 +59,7 @@ import Testing
       while !end.elementsEqual("0\r\n\r\n".utf8) {
         let bytes = try await client.bytes(atLeast: 1)
         count += bytes.count
-        end = (end + bytes).suffix(5)
+        end = Array((end + Array(bytes.suffix(5))).suffix(5))
       }
       #expect(count > 200_000_000)
       let peak = try Self.peakMemory(service)
@@ -144,14 +144,14 @@ import Testing
       let answer = try await service.stream(
         """
         {"row_format": "arrays", "statements": [{"sql": "insert into t values (1)"},
-          {"sql": "select g / (1000000 - g) from generate_series(1, 2000000) g"}]}
+          {"sql": "select g / (200000 - g) from generate_series(1, 400000) g"}]}
         """)
       #expect(answer.status == 200 && answer.response["Transfer-Encoding"] == "chunked")
       let problem = try answer.lastLine
       #expect(problem["sqlstate"] == "22012" && problem["outcome"] == "rolled_back")
       #expect(problem["status"] == 422 && problem["statement"] == "/statements/1")
       // All rows before it have come: behind the INSERT's line, the columns', and before the problem's.
-      #expect(answer.response.body.count { $0 == 10 } == 999_999 + 3)
+      #expect(answer.response.body.count { $0 == 10 } == 199_999 + 3)
       #expect(try await db.value("select count(*) from t") == "0")
     }
   }

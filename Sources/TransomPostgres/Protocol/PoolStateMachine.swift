@@ -169,8 +169,8 @@ struct PoolStateMachine {
   /// Refuses everybody from now on.
   ///
   /// - Returns: the connections to close and the waiters to refuse.
-  mutating func shutDown() -> (close: [ConnectionID], refuse: [WaiterID]) {
+  mutating func shutDown() -> (close: [ConnectionID], refuse: Deque<WaiterID>) {
     isShutDown = true
-    return (exchange(&idle, with: []), Array(exchange(&waiters, with: [])))
+    return (exchange(&idle, with: []), exchange(&waiters, with: []))
   }
 }

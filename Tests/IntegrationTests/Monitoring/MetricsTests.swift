@@ -113,7 +113,7 @@ import TransomCluster
   @Test func `replays, waits and loops are measured`() async throws {
     try await withDatabase { db in
       try await db.query("create table go ()")
-      let arguments = ["--pool-size", "1", "--loops", "1", "--pool-wait-ms", "50"]
+      let arguments = ["--pool-size", "1", "--loops", "1", "--pool-wait-ms", "1000"]
       try await withService(for: db.connectionString, arguments) { service in
         async let holder = db.query(
           """
@@ -140,7 +140,7 @@ import TransomCluster
         #expect(page.value("transom_pool_timeouts_total") == 1)
         #expect(
           page.value("transom_transactions_total", ["outcome": "not_started"]) == 1)
-        #expect(try #require(page.value("transom_transaction_queue_seconds_sum")) >= 0.05)
+        #expect(try #require(page.value("transom_transaction_queue_seconds_sum")) >= 1)
         #expect(page.value("transom_transaction_execution_seconds_count") == 1)
         #expect(try #require(page.value("transom_transaction_execution_seconds_sum")) > 0)
         try await eventually("the loop's lag was measured") {

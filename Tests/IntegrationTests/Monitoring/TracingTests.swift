@@ -120,7 +120,7 @@ import Testing
   }
 
   @Test func `what failed is told by its code, and never by its message`() async throws {
-    try await Self.withTracing(["--loops", "1", "--pool-size", "1", "--pool-wait-ms", "50"]) {
+    try await Self.withTracing(["--loops", "1", "--pool-size", "1", "--pool-wait-ms", "1000"]) {
       db, service, collector in
       try await db.query("create table t (a text unique); insert into t values ('s3cr3t')")
       let conflict = try await service.request(
@@ -138,7 +138,7 @@ import Testing
       #expect(transaction.attributes["db.response.status_code"] == "23505")
       #expect(transaction.attributes["error.type"] == "23505")
 
-      async let holder = service.post(#"{"statements": [{"sql": "select pg_sleep(1)"}]}"#)
+      async let holder = service.post(#"{"statements": [{"sql": "select pg_sleep(3)"}]}"#)
       try await eventually("it runs") { try await db.running("pg_sleep") == 1 }
       let other = String(repeating: "2", count: 32)
       let refused = try await service.request(

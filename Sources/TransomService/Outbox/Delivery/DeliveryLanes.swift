@@ -67,6 +67,8 @@ struct DeliveryLanes {
   private var begun: [(place: Place, at: MonotonicInstant)] = []
   private var nextBegun = 0
   private var lastNumber = 0
+  /// What a claim that is under way may take of the doubtful ones.
+  var reserved = 0
 
   /// Of webhooks that have nothing on its way no more than so many are remembered.
   private static let remembered = 10_000
@@ -106,15 +108,15 @@ struct DeliveryLanes {
   }
 
   func room(at now: MonotonicInstant) -> Room {
-    let free = max(0, maximum - count)
+    let free = max(0, maximum - count - reserved)
     let promptRoom = min(free, max(0, maximum - max(1, maximum / 8) - promptCount))
-    let doubtfulRoom = min(free, max(0, maximum * 3 / 4 - doubtfulCount))
+    let doubtfulRoom = min(free, max(0, maximum * 3 / 4 - doubtfulCount - reserved))
     var room = Room()
     room.prompt = min(Self.promptClaim, Self.part(2, of: promptRoom))
     room.doubtful = min(
       Self.doubtfulClaim, Self.part(2, of: doubtfulRoom), free - room.prompt)
     room.untried = min(1, doubtfulRoom)
-    room.failing = doubtfulCount < maximum / 2 ? room.untried : 0
+    room.failing = doubtfulCount + reserved < maximum / 2 ? room.untried : 0
     let promptShare = min(maximumForEach, Self.part(16, of: promptRoom))
     let slowShare = min(maximumForEach, Self.part(64, of: doubtfulRoom))
     room.known = lanes.map { webhook, lane in

@@ -9,7 +9,8 @@ internal import TransomWebhooks
 /// Any number of dispatchers share the work. One that dies leaves leases behind, which end; then others take over, and
 /// a receiver may get such a message twice.
 ///
-/// Each turn is one round trip to the database: it records what has ended, and claims what there is room for.
+/// Each turn is one round trip to the database: it records what has ended, and claims what there is room for. Where it
+/// takes long to find what others than the prompt webhooks have, that is done beside the turns.
 actor Dispatcher: EventLoopActor {
   nonisolated let loop: EventLoop
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.executor }
@@ -31,10 +32,13 @@ actor Dispatcher: EventLoopActor {
   /// Whether the last claim found as much as it was allowed to, so that there may be more.
   private var mayHaveMore = false
   /// When all webhooks are looked at again. That takes the longer the more of them have something pending, such as those
-  /// that hang; it gets a tenth of the time, and what is due to the prompt ones is claimed in between.
+  /// that hang; it gets a tenth of the time, and what is due to the prompt ones is claimed meanwhile.
   private var nextLook: MonotonicInstant
-  /// Whether the last turn did.
-  private var hasLooked = true
+  private var lastLook = Duration.zero
+  /// Whether there may be what only a look finds.
+  private var needsLook = false
+  /// Whether all webhooks are being looked at, beside the turns.
+  private var isLookingBeside = false
   private var nextSweep: MonotonicInstant
   private var nextPoll: MonotonicInstant
   private var nextCount: MonotonicInstant
@@ -47,6 +51,9 @@ actor Dispatcher: EventLoopActor {
   private static let leaseMargin = Duration.seconds(10)
   /// Of more prompt webhooks than that, to look at all webhooks costs no more than to look at each of them.
   private static let promptLimit = 500
+  /// A look that takes longer is made beside the turns.
+  private static let shortLook = Duration.milliseconds(3)
+
   /// On the loop only.
   init(
     of outbox: Outbox, on loop: EventLoop, _ configuration: WebhookConfiguration, logger: Logger
@@ -88,15 +95,14 @@ actor Dispatcher: EventLoopActor {
     let transfers = Task(executorPreference: loop) { await client.run() }
     // On a connection of its own: to count a long backlog takes a while, in which others are delivered.
     let house = Task(executorPreference: loop) { await self.keepHouse() }
-    while !isStopping || lanes.count > 0 || !records.isEmpty {
-      for (delivery, place) in await turn() {
-        Task(executorPreference: loop) { await self.attempt(delivery, place, client) }
-      }
+    while !isStopping || isLookingBeside || lanes.count > 0 || !records.isEmpty {
+      await turn(client)
       if !mayHaveMore, records.isEmpty || isFailing {
         // What only a look at all webhooks finds must not wait for the next commit.
-        let untilLook = max(.milliseconds(1), nextLook - loop.now)
-        await signal.wait(
-          for: hasLooked ? configuration.pollInterval : min(untilLook, configuration.pollInterval))
+        let untilLook =
+          needsLook && !isLookingBeside
+          ? max(.milliseconds(1), nextLook - loop.now) : configuration.pollInterval
+        await signal.wait(for: min(untilLook, configuration.pollInterval))
       }
     }
     outbox.onCommit(nil)
@@ -120,54 +126,103 @@ actor Dispatcher: EventLoopActor {
 
   // MARK: A turn
 
-  /// Records what has ended, and returns what it has claimed.
-  private func turn() async -> [(Delivery, DeliveryLanes.Place)] {
+  /// Records what has ended, and begins with what it has claimed.
+  private func turn(_ client: WebhookClient) async {
     let ended = records
     records = []
     mayHaveMore = false
     do {
-      let claimed = try await exchange(ended)
+      begin(try await exchange(ended, client), client)
       isFailing = false
-      return claimed.map { delivery in
-        let place = lanes.began(
-          delivery.id.webhook, isFailing: delivery.webhookIsFailing, at: loop.now)
-        return (delivery, place)
-      }
     } catch {
       // Nothing is lost: what was not recorded is recorded later, or sent again when its lease is over.
       records = ended + records
-      logger.warning("the outbox cannot be worked on", metadata: ["reason": "\(error)"])
+      report(error)
       if isStopping, lanes.count == 0 { records = [] }
       isFailing = true
-      return []
     }
   }
 
   /// One round trip: records, and claims what there is room for.
-  private func exchange(_ ended: [AttemptRecord]) async throws -> [Delivery] {
+  private func exchange(
+    _ ended: [AttemptRecord], _ client: WebhookClient
+  ) async throws -> [Delivery] {
     var statements: [Statement] = []
     if !ended.isEmpty {
       statements = Outbox.record(ended, owner: owner, disableAfter: configuration.disableAfter)
     }
     lanes.advance(to: loop.now)
     let room = isStopping ? DeliveryLanes.Room() : lanes.room(at: loop.now)
-    let now = MonotonicInstant.now
-    hasLooked = now >= nextLook || room.known.count { $0.isPrompt } > Self.promptLimit
+    let looks = looks(room, client)
     if !room.isEmpty {
-      let claim = hasLooked ? Outbox.claim : Outbox.claimOfPrompt
-      statements.append(claim(room, owner, configuration.timeout + Self.leaseMargin))
+      let claim = looks ? Outbox.claim : Outbox.claimOfPrompt
+      statements.append(claim(room, owner, lease))
     }
     guard !statements.isEmpty else { return [] }
+    let begin = MonotonicInstant.now
     let results = try await outbox.database.pipeline(statements)
     guard !room.isEmpty, let last = results.last else { return [] }
-    let end = MonotonicInstant.now
-    if hasLooked { nextLook = end + min((end - now) * 9, configuration.pollInterval) }
+    if looks { looked(since: begin) }
     let claimed = try Outbox.deliveries(last)
     let prompt = claimed.count { lanes.isPrompt($0.id.webhook) }
     mayHaveMore =
       prompt > 0 && prompt >= room.prompt
       || prompt < claimed.count && claimed.count - prompt >= room.doubtful
     return claimed
+  }
+
+  private var lease: Duration { configuration.timeout + Self.leaseMargin }
+
+  private func begin(_ claimed: [Delivery], _ client: WebhookClient) {
+    for delivery in claimed {
+      let place = lanes.began(
+        delivery.id.webhook, isFailing: delivery.webhookIsFailing, at: loop.now)
+      Task(executorPreference: loop) { await self.attempt(delivery, place, client) }
+    }
+  }
+
+  private func report(_ error: any Error) {
+    logger.warning("the outbox cannot be worked on", metadata: ["reason": "\(error)"])
+  }
+
+  // MARK: Looks
+
+  /// Whether this turn looks at all webhooks; begins to do so beside it if that is due and takes long.
+  private func looks(_ room: DeliveryLanes.Room, _ client: WebhookClient) -> Bool {
+    let isDue = MonotonicInstant.now >= nextLook && !isLookingBeside
+    let looks =
+      isDue && lastLook <= Self.shortLook
+      || room.known.count { $0.isPrompt } > Self.promptLimit
+    needsLook = !looks && !isDue
+    if isDue, !looks, !room.isEmpty {
+      isLookingBeside = true
+      Task(executorPreference: loop) { await self.lookBeside(client) }
+    }
+    return looks
+  }
+
+  /// Claims what others than the prompt webhooks have.
+  private func lookBeside(_ client: WebhookClient) async {
+    var room = lanes.room(at: loop.now)
+    room.prompt = 0
+    lanes.reserved = room.doubtful
+    let begin = MonotonicInstant.now
+    do {
+      let result = try await outbox.database.query(Outbox.claim(room, owner: owner, lease: lease))
+      self.begin(try Outbox.deliveries(result), client)
+    } catch {
+      report(error)
+    }
+    lanes.reserved = 0
+    looked(since: begin)
+    isLookingBeside = false
+    if needsLook || isStopping { signal.set() }
+  }
+
+  private func looked(since begin: MonotonicInstant) {
+    let end = MonotonicInstant.now
+    lastLook = end - begin
+    nextLook = end + min(lastLook * 9, configuration.pollInterval)
   }
 
   /// What is to be done now and then.
