@@ -169,8 +169,11 @@ struct PoolStateMachine {
   /// Refuses everybody from now on.
   ///
   /// - Returns: the connections to close and the waiters to refuse.
-  mutating func shutDown() -> (close: [ConnectionID], refuse: Deque<WaiterID>) {
+  mutating func shutDown() -> (close: [ConnectionID], refuse: [WaiterID]) {
     isShutDown = true
-    return (exchange(&idle, with: []), exchange(&waiters, with: []))
+    // The copy of an empty Deque writes its count into the empty array that all threads share.
+    let refuse = waiters.isEmpty ? [] : Array(waiters)
+    waiters = []
+    return (exchange(&idle, with: []), refuse)
   }
 }
