@@ -147,8 +147,8 @@ let package = Package(
     .executableTarget(
       name: "transom",
       dependencies: [
-        "TransomCluster", "TransomConfiguration", "TransomLogging", "TransomMetrics",
-        "TransomService",
+        "TransomCluster", "TransomConfiguration", "TransomEventLoop", "TransomLogging",
+        "TransomMetrics", "TransomService",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "CoreMetrics", package: "swift-metrics"),
         .product(name: "Logging", package: "swift-log"),

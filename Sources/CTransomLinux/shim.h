@@ -35,6 +35,29 @@ static inline int ctransom_raise_open_files(unsigned long long most) {
   return setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/// What tells of the first SIGINT.
+static int ctransom_interrupted = -1;
+
+/// The second SIGINT ends the process, whatever its threads are doing: 128 + 2, as shells say it. Only what signal-safety(7)
+/// allows is called.
+static inline void ctransom_interrupt(int signal) {
+  static int count = 0;
+  if (__atomic_fetch_add(&count, 1, __ATOMIC_RELAXED) > 0) _exit(128 + signal);
+  int before = errno;
+  unsigned long long one = 1;
+  ssize_t written = write(ctransom_interrupted, &one, sizeof one);
+  (void)written;
+  errno = before;
+}
+
+/// Returns a descriptor that can be read from after the first SIGINT, or -1.
+static inline int ctransom_catch_interrupts(void) {
+  ctransom_interrupted = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (ctransom_interrupted < 0) return -1;
+  struct sigaction action = {.sa_handler = ctransom_interrupt, .sa_flags = SA_RESTART};
+  return sigaction(SIGINT, &action, NULL) == 0 ? ctransom_interrupted : -1;
+}
+
 /// `epoll_event` holds a union, which Swift reads poorly: a token in, a token out.
 static inline int ctransom_epoll_add(int epoll, int descriptor, unsigned int events,
                                      unsigned long long token) {

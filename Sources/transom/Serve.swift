@@ -5,6 +5,7 @@ import Logging
 import ServiceLifecycle
 import TransomCluster
 import TransomConfiguration
+import TransomEventLoop
 import TransomLogging
 import TransomMetrics
 import TransomService
@@ -60,8 +61,9 @@ struct Serve: AsyncParsableCommand {
           Reloading(
             arguments: arguments, first: loaded, service: service, output: output, logger: logger,
             metrics: metrics, signals: hangups, started: started),
-        ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
-      try await Interrupts.exitingAtSecond { try await group.run() }
+        ], gracefulShutdownSignals: [.sigterm], logger: logger)
+      try Interrupts.onFirst { await group.triggerGracefulShutdown() }
+      try await group.run()
     } catch {
       try? await embedded?.stop()
       throw error

@@ -183,7 +183,7 @@ import Testing
         (#"{"statements": [{"sql": "insert into t values (1)"}, {"sql": "select 1/0"}]}"#, 422),
         (#"{"statements": [{"sql": "select * from nothing"}]}"#, 422), ("{", 400),
         (#"{"database": "x", "statements": []}"#, 404),
-        (#"{"timeout_ms": 100, "statements": [{"sql": "select pg_sleep(60)"}]}"#, 504),
+        (#"{"timeout_ms": 2000, "statements": [{"sql": "select pg_sleep(60)"}]}"#, 504),
       ] {
         let answer = try await service.stream(body)
         let plain = try await service.post(body)
