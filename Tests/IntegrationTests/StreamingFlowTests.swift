@@ -48,12 +48,12 @@ import Testing
     return try #require(line.split(separator: " ").dropLast().last.flatMap { Int($0) })
   }
 
-  @Test func `an answer of 200 MB takes less than 32 MiB`() async throws {
+  @Test func `an answer of 100 MB takes less than 32 MiB`() async throws {
     try await StreamingTests.withTable { db, service in
       #expect(try await service.stream(Self.long(100)).lastLine == ["status": "committed"])
       let before = try Self.peakMemory(service)
       let client = try await service.connect()
-      try await client.send(Self.request(Self.long(20000)))
+      try await client.send(Self.request(Self.long(10000)))
       var count = 0
       var end: [UInt8] = []
       while !end.elementsEqual("0\r\n\r\n".utf8) {
@@ -61,7 +61,7 @@ import Testing
         count += bytes.count
         end = Array((end + Array(bytes.suffix(5))).suffix(5))
       }
-      #expect(count > 200_000_000)
+      #expect(count > 100_000_000)
       let peak = try Self.peakMemory(service)
       #expect(peak - before < 32 << 10, "\(before) KiB, then \(peak)")
       #expect(try await db.value("select count(*) from t") == "2")

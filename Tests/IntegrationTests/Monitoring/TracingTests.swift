@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// Spans of requests, as a collector gets them.
-@Suite(.timeLimit(.minutes(3))) struct TracingTests {
+@Suite(.timeLimit(.minutes(10))) struct TracingTests {
   private static let trace = "0af7651916cd43dd8448eb211c80319c"
   private static let parent = "b7ad6b7169203331"
   private static let select = #"{"statements": [{"sql": "select 1"}]}"#
