@@ -37,6 +37,9 @@ test: ## Run all tests, on private PostgreSQL servers that they make and remove
 	scripts/install-deps test
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(WIDTH) $(SWIFT) test $(ARGS)
 
+# With a sanitizer everything takes ten times as long, and what waits for a time must not share its core with so many.
+test-asan test-tsan: WIDTH = 4
+
 test-asan: ## Run all tests with the address sanitizer, and look for leaks
 	scripts/install-deps test
 	ASAN_OPTIONS=detect_leaks=1:quarantine_size_mb=8 \
