@@ -74,6 +74,16 @@ import TransomEventLoop
     #expect(Self.known(lanes, 1, at: 0) == 0)
   }
 
+  @Test func `what a claim that is under way may take is there for no other`() {
+    var lanes = DeliveryLanes(maximum: 64, forEach: 16)
+    for (reserved, prompt, doubtful, failing) in [(0, 28, 24, 1), (24, 20, 12, 1), (48, 8, 0, 0)] {
+      lanes.reserved = reserved
+      let room = lanes.room(at: Self.at(0))
+      #expect(room.prompt == prompt && room.doubtful == doubtful)
+      #expect(room.failing == failing && room.untried == failing)
+    }
+  }
+
   @Test func `an attempt that was cut off changes nothing`() {
     var lanes = DeliveryLanes(maximum: 1024, forEach: 16)
     Self.attempt(&lanes, 1, 0, 5, succeeded: true)
