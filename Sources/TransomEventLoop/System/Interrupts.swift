@@ -10,8 +10,8 @@ package enum Interrupts {
   package static func onFirst(
     _ first: @Sendable @escaping () async -> Void
   ) throws(SystemError) {
-    // Not a signal source of Dispatch: to one, signals come by whatever thread the kernel chooses, and while many are busy the
-    // second one was lost.
+    // Not a signal source of Dispatch: with one, the second signal had no effect in whole runs of the tests under the thread
+    // sanitizer. Why is not known.
     let descriptor = ctransom_catch_interrupts()
     guard descriptor >= 0 else { throw .last("sigaction") }
     let source = DispatchSource.makeReadSource(fileDescriptor: descriptor)
