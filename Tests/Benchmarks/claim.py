@@ -37,8 +37,8 @@ def fill(cluster, options):
     for first in range(1, options.delivered + 1, step):
         last = min(first + step - 1, options.delivered)
         cluster.sql(QUIET + f"""
-            INSERT INTO transom.events (id, event, data)
-            SELECT 'evt_' || md5(n::text), 'kind.' || 1 + n % {options.webhooks}, jsonb_build_object('n', n)
+            INSERT INTO transom.events (seq, id, event, data, created_at)
+            SELECT n, 'evt_' || md5(n::text), 'kind.' || 1 + n % {options.webhooks}, jsonb_build_object('n', n), now()
             FROM generate_series({first}, {last}) n;
             INSERT INTO transom.deliveries (event_seq, webhook_id, status, is_ordered, finished_at, attempts)
             SELECT n, 1 + n % {options.webhooks}, 'delivered', n % 10 = 0, now(), array[
@@ -48,6 +48,7 @@ def fill(cluster, options):
     cluster.sql("VACUUM ANALYZE transom.events, transom.deliveries, transom.webhooks")
     # What is pending comes after the statistics were taken, as always.
     cluster.sql(QUIET + f"""
+        SELECT setval('transom.new_events_seq_seq', {options.delivered});
         SELECT count(transom.emit('kind.' || 1 + n % {options.webhooks}, jsonb_build_object('n', n)))
         FROM generate_series(1, {options.pending}) n""")
 

@@ -146,6 +146,7 @@ import Testing
       try await db.query("create table t (a text)")
       let state = """
         select (select count(*) from t) || ':' || (select count(*) from transom.events)
+          || ':' || (select count(*) from transom.new_events)
           || ':' || (select count(*) from transom.webhooks) || ':' || (select count(*) from transom.idempotency_keys)
         """
       try await withFolder(Self.definitions) { folder in

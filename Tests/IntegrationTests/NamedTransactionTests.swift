@@ -107,8 +107,9 @@ import TransomCluster
         ])
       #expect(answer.body["events"][0]["event"] == "account.transfer")
       #expect(answer.response["Server-Timing"] != nil)
-      let event = try await db.value("select data from transom.events")
-      #expect(event == #"{"to": "2", "details": "a\"b"}"#)
+      try await eventually("the event has its delivery") {
+        try await db.value("select data from transom.events") == #"{"to": "2", "details": "a\"b"}"#
+      }
 
       let poor = try await Self.run(service, "transfer", #"{"from": 1, "to": 2, "cents": 300}"#)
       #expect(poor.status == 409 && poor.code == "expectation-failed")

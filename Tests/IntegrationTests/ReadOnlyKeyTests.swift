@@ -39,7 +39,8 @@ import Testing
       || '/' || (select count(*) from pg_largeobject_metadata)
       || '/' || (select count(*) from pg_db_role_setting s join pg_roles r on r.oid = s.setrole
                  where r.rolname = 'ROLE')
-      || '/' || (select count(*) from transom.events) || '/' || (select count(*) from transom.idempotency_keys)
+      || '/' || (select count(*) from transom.events) || '/' || (select count(*) from transom.new_events)
+      || '/' || (select count(*) from transom.idempotency_keys)
       || '/' || (select min::text from (select * from w.total) t(sum, min))
     """
 
@@ -211,7 +212,8 @@ import Testing
       """
       set client_min_messages = error; set role \(role); \(schema) reset role;
       alter role \(role) reset all; select lo_unlink(oid) from pg_largeobject_metadata;
-      delete from transom.events; delete from transom.idempotency_keys
+      delete from transom.events; delete from transom.new_events;
+      delete from transom.idempotency_keys
       """)
   }
 

@@ -103,8 +103,11 @@ import TransomCluster
             try await tasks.waitForAll()
           }
           try await eventually("the outbox is empty", within: .seconds(300)) {
-            try await db.value("select count(*) from transom.deliveries where status = 'pending'")
-              == "0"
+            try await db.value(
+              """
+              select (select count(*) from transom.new_events)
+                + (select count(*) from transom.deliveries where status = 'pending')
+              """) == "0"
           }
           process.terminate()
           try await process.waitForExit()

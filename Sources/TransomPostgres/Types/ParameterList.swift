@@ -69,6 +69,14 @@ package struct ParameterList: Equatable, Sendable {
     for offset in other.offsets { offsets.append(offset < 0 ? -1 : offset &+ base) }
   }
 
+  /// Puts a text in the place of one of the same length.
+  package mutating func replace(at index: Int, with text: [UInt8]) {
+    guard let range = range(at: index), range.count == text.count else {
+      preconditionFailure("a text of another length does not fit")
+    }
+    bytes.replaceSubrange(range, with: text)
+  }
+
   package mutating func removeAll() {
     bytes.removeAll(keepingCapacity: true)
     offsets.removeAll(keepingCapacity: true)

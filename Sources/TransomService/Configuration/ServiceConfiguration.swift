@@ -98,8 +98,8 @@ extension ServiceConfiguration.Database {
     configuration.connection.sessionSettings = [
       "enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off", "jit=off",
     ]
-    // For what is recorded and claimed, for looking at all webhooks, and for the household.
-    configuration.pool.size = 3
+    // For what is recorded and claimed, for looking at all webhooks, for new events, and for the household.
+    configuration.pool.size = 4
     configuration.pool.waitLimit = poolWait
     configuration.resolvesCommitInDoubt = false
     return configuration

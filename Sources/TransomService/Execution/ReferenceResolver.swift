@@ -65,6 +65,10 @@ struct ReferenceResolver {
       }
       json.bytes += template.pieces[hole + 1]
     }
+    guard json.bytes.count <= EventData.maximumLength else {
+      throw UnresolvedReference(
+        reason: "With what its references lead to, the event's data are larger than 1 MiB.")
+    }
     return json.bytes
   }
 

@@ -9,8 +9,10 @@ extension ResultWriter {
     switch effect {
     case .none, .claimed, .identified: break
     case .emitted(let hook):
-      guard result.rowCount == 1, result.columnCount == 1 else { return }
-      event(plan.hooks[hook].event, id: result.value(row: 0, column: 0))
+      let hook = plan.hooks[hook]
+      guard let id = plan.parameters.range(at: hook.parameters.lowerBound) else { return }
+      let texts = plan.parameters.bytes
+      event(hook.event, id: texts.span.extracting(id))
     case .groupBegan: beginGroup()
     case .groupReleased: endGroup()
     case .result(let index):

@@ -121,10 +121,11 @@ package actor TransactionExecutor: EventLoopActor {
   ///
   /// `slow` tells of one that took long, whatever came of it.
   nonisolated func execute(
-    _ request: TransactionRequest, key: IdempotencyKey? = nil, into buffer: consuming [UInt8],
+    _ request: consuming TransactionRequest, key: IdempotencyKey? = nil, into buffer: consuming [UInt8],
     interruption: Interruption, stream: AnswerStream? = nil, slow: inout SlowTransaction?
   ) async throws(ServiceError) -> TransactionAnswer {
     let limits = onLoop { $0.limits }
+    request.identifyEvents()
     guard let database = databases.first(where: { $0.alias == request.database }) else {
       throw .unknownDatabase(alias: request.database)
     }

@@ -54,9 +54,9 @@ extension Outbox {
 
   /// A webhook, if something may go to it. The limit keeps this apart from the query around it, which would compare each
   /// of the known webhooks with each of all: the table was so small when the plan was made.
-  private static func usable(_ id: String) -> String {
+  static func usable(_ id: String) -> String {
     """
-    select w.id, w.failing_since from transom.webhooks w
+    select w.* from transom.webhooks w
     where w.id = \(id) and w.disabled_at is null limit 1
     """
   }
@@ -247,15 +247,5 @@ extension Outbox {
       """,
     ])
     return results[1].rowCount > 0
-  }
-
-  /// What is pending: how many, and for how many milliseconds the oldest is due.
-  func backlog() async throws -> (count: Int, age: Int) {
-    try await database.query(
-      """
-      select count(*), coalesce(extract(epoch from max(now() - due_at)) * 1000, 0)::bigint
-      from transom.deliveries where status = 'pending'
-      """
-    ).only((Int, Int).self)
   }
 }

@@ -44,7 +44,7 @@ package struct PlanStateMachine: Sendable {
     case result(statement: Int)
     /// One run's share of a batch's result; `rowCount` is that of all runs so far.
     case run(statement: Int, isFirst: Bool, isLast: Bool, rowCount: Int)
-    /// A hook's event is stored; the result holds its id.
+    /// A hook's event is stored.
     case emitted(hook: Int)
     case groupBegan(Int)
     case groupReleased(Int)

@@ -238,9 +238,19 @@ package final class TransactionPlan: Sendable {
     // As functions with parameters, not as SET: one prepared statement for all, and nothing to quote.
     static let role: StatementText = "select set_config('role', $1, true)"
     static let setting: StatementText = "select set_config($1, $2, true)"
-    static let emit: StatementText = "select transom.on_commit($1, $2)"
-    static let emitToAddress: StatementText = "select transom.on_commit_to($1, $2, $3)"
-    static let report: StatementText = "select transom.committed($1, $2, $3)"
+    static let emit: StatementText = """
+      insert into transom.on_commit (id, event, data) values ($1, $2, $3)
+      """
+    static let emitToAddress: StatementText = """
+      insert into transom.on_commit (id, url, event, data) values ($1, $2, $3, $4)
+      """
+    static let report: StatementText = """
+      insert into transom.on_commit (id, event, data)
+      values ($1, 'transaction.committed', pg_catalog.jsonb_build_object(
+        'transaction_id', pg_catalog.pg_current_xact_id()::pg_catalog.text,
+        'database', $2::pg_catalog.text, 'request_id', $3::pg_catalog.text,
+        'statements', $4::pg_catalog.int4))
+      """
     static let keep: StatementText = "select transom.keep_answer($1, $2)"
     /// NULL where nothing has been written.
     static let identify: StatementText = "select pg_catalog.pg_current_xact_id_if_assigned()"

@@ -1,8 +1,14 @@
 internal import TransomWebhooks
 
+/// An event's data: JSON.
+enum EventData {
+  /// In octets of its text.
+  static let maximumLength = 1 << 20
+}
+
 /// The name of an event: words of letters, digits, `_` and `-`, joined by dots, such as `account.created`.
 ///
-/// The SQL function `transom.emit` checks the same.
+/// The function `transom.emit` and the view `transom.on_commit` check the same.
 package enum EventName {
   /// What is wrong with a name, in words.
   package enum Flaw: Error, Equatable, CustomStringConvertible {

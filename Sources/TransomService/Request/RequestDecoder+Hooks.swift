@@ -50,6 +50,7 @@ extension RequestDecoder {
       throw json.error(.invalidRequest, at: node, "\"event\" is missing")
     }
     let first = request.parameters.count
+    request.appendEventID()
     if let url = fields[.url] { try decodeAddress(url, json) }
     let name = try eventName(event, json)
     request.parameters.append(name.utf8)
@@ -91,7 +92,12 @@ extension RequestDecoder {
   private mutating func decodeData(
     _ data: JSONNode?, _ refs: JSONNode?, _ hook: JSONNode, _ json: borrowing JSONReader
   ) throws(RequestError) -> TransactionRequest.Template? {
-    if let data { try json.expect(.object, data) }
+    if let data {
+      try json.expect(.object, data)
+      guard json.span(data).count <= EventData.maximumLength else {
+        throw json.error(.invalidRequest, at: data, "must be JSON of at most 1 MiB")
+      }
+    }
     if let refs {
       let template = try TemplateDecoder.decode(data, refs, json)
       if !template.references.isEmpty {

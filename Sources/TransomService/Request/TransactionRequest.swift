@@ -34,6 +34,8 @@ package struct TransactionRequest: Equatable, Sendable {
   package var parameters = ParameterList()
   /// Which of the parameters are JSON arrays, in their order: they stand there as JSON text.
   package var arrays: [Int] = []
+  /// Which of the parameters are ids of events. They hold zeros until the request is executed (`identifyEvents`).
+  package private(set) var eventIDs: [Int] = []
 
   package init() {}
 }
@@ -109,7 +111,7 @@ extension TransactionRequest {
     package var event: String
     /// Whether it goes to an address of its own, instead of to the webhooks that take it.
     package var hasAddress: Bool
-    /// In the request's `parameters`: its address if it has one, the event, the data.
+    /// In the request's `parameters`: its id, its address if it has one, the event, the data.
     package var parameters: Range<Int>
     /// The data, if they hold values out of results.
     package var template: Template?
@@ -127,7 +129,7 @@ extension TransactionRequest {
 
   /// The event `transaction.committed`.
   package struct Report: Equatable, Sendable {
-    /// In the request's `parameters`: the database's alias, the request's id, the number of statements.
+    /// In the request's `parameters`: its id, the database's alias, the request's id, the number of statements.
     package var parameters: Range<Int>
   }
 
@@ -154,10 +156,17 @@ extension TransactionRequest {
 }
 
 extension TransactionRequest {
+  /// Appends a place for an event's id to the parameters.
+  mutating func appendEventID() {
+    eventIDs.append(parameters.count)
+    parameters.append(repeatElement(UInt8(ascii: "0"), count: 32))
+  }
+
   /// Lets the commit be told to the webhooks that want to know, unless nothing can be stored.
   mutating func reportCommit(as name: [UInt8]) {
     guard !readOnly, !dryRun else { return }
     let first = parameters.count
+    appendEventID()
     parameters.append(database.utf8)
     parameters.append(name)
     parameters.append(String(Self.statementCount(items)).utf8)

@@ -1,6 +1,6 @@
-/// bytea in PostgreSQL's hex format: `\x` and two digits for each octet (manual, 8.4.1).
+/// Hexadecimal digits, as of bytea in PostgreSQL's hex format: `\x` and two for each octet (manual, 8.4.1).
 enum Hexadecimal {
-  /// Appends octets as text.
+  /// Appends octets as a bytea's text.
   static func append(_ octets: [UInt8], to text: inout [UInt8]) {
     text.reserveCapacity(text.count + 2 + octets.count * 2)
     text.append(copying: #"\x"#)
@@ -10,7 +10,14 @@ enum Hexadecimal {
     }
   }
 
-  /// Appends the octets of a text; false if it is none of these.
+  /// Appends the 16 digits of a number.
+  static func append(_ number: UInt64, to text: inout [UInt8]) {
+    for shift in stride(from: 60, through: 0, by: -4) {
+      text.append(digit(UInt8(truncatingIfNeeded: number >> shift) & 15))
+    }
+  }
+
+  /// Appends the octets of a bytea's text; false if it is none of these.
   static func decode(_ text: [UInt8], into octets: inout [UInt8]) -> Bool {
     guard text.count % 2 == 0, text.starts(with: #"\x"#.utf8) else { return false }
     octets.reserveCapacity(octets.count + text.count / 2)

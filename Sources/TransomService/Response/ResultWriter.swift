@@ -165,12 +165,12 @@ extension ResultWriter {
       Frame(start: start, firstEvent: events.bytes.count, sound: json.bytes.count))
   }
 
-  /// Adds an event that the innermost open group emitted, or the transaction itself.
+  /// Adds an event that the innermost open group emitted, or the transaction itself. `id` is the digits of its id.
   package mutating func event(_ name: String, id: Span<UInt8>) {
     precondition(!frames.isEmpty && statement == .none, "an event inside a statement")
-    events.raw(#",{"id":"#)
-    events.string(id)
-    events.raw(#","event":"#)
+    events.raw(#",{"id":"evt_"#)
+    events.raw(id)
+    events.raw(#"","event":"#)
     events.string(name)
     events.byte(JSONWriter.closeBrace)
   }

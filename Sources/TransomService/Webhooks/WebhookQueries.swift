@@ -94,9 +94,10 @@ enum WebhookQueries {
 
   static func test(_ id: Int) -> Statement {
     """
-    select json_build_object('event', json_build_object(
-      'id', transom.store('webhook.test', '{}', w.id), 'event', 'webhook.test'))::text
-    from transom.webhooks w where w.id = \(id) and not w.is_ad_hoc
+    insert into transom.new_events (event, data, webhook_id)
+    select 'webhook.test', '{}', w.id from transom.webhooks w where w.id = \(id) and not w.is_ad_hoc
+    returning json_build_object('event', json_build_object(
+      'id', \(unescaped: Outbox.messageID("id")), 'event', event))::text
     """
   }
 

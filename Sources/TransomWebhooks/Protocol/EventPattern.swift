@@ -1,6 +1,6 @@
 /// Which events a webhook takes: `*` all but Transom's own, `account.*` those that begin with `account.`, `account.created` that one.
 ///
-/// It is the SQL function `transom.store` that finds the webhooks which take an event.
+/// It is SQL that finds the webhooks which take an event: the dispatcher's, when it fans new events out.
 package struct EventPattern: Hashable, Sendable {
   package let text: String
 

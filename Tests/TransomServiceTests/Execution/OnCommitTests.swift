@@ -25,7 +25,8 @@ import TransomService
 
   /// The names and ids that are stored.
   private func stored(_ db: TestDatabase) async throws -> [[String?]] {
-    try await db.query("select event, id from transom.events order by seq")
+    try await db.query(
+      "select event, 'evt_' || replace(id::text, '-', '') from transom.new_events order by seq")
   }
 
   @Test(arguments: [
@@ -45,7 +46,7 @@ import TransomService
       let stored = try await stored(db)
       #expect(events(answer) == stored && stored.map(\.first) == ["a.b", "c"])
       #expect(
-        try await db.query("select data::text from transom.events order by seq") == [
+        try await db.query("select data::text from transom.new_events order by seq") == [
           ["{\"x\": 12345678901234567890.5, \"y\": [null, \"\u{1F600}\"]}"], ["{}"],
         ])
     }
@@ -112,7 +113,7 @@ import TransomService
         """#)
       #expect(events(answer) == (try await stored(db)))
       #expect(
-        try await db.query("select event, data::text from transom.events order by seq") == [
+        try await db.query("select event, data::text from transom.new_events order by seq") == [
           ["plain", #"{"a": 1}"#],
           ["group", #"{"o": {"p": {"n": 7, "name": "A\"da"}, "q/": 1}, "list": [7, 2]}"#],
           ["top", #"{"name": "A\"da"}"#], ["end", "{}"],
@@ -135,6 +136,37 @@ import TransomService
       }
       #expect(pointer == "/on_commit/1" && detail.contains("/ada/rows/0"))
       #expect(try await stored(db).isEmpty)
+    }
+  }
+
+  @Test func `data that become larger than 1 MiB are an error of their hook`() async throws {
+    try await withOutbox { harness, db in
+      let document = #"""
+        {"statements": [{"id": "a", "sql": "select repeat('x', 1048600) as x"}],
+         "on_commit": [{"event": "a"}, {"event": "b", "refs": {"/x": "/a/rows/0/x"}}]}
+        """#
+      guard
+        case .unresolvedReference(let pointer, let detail) = try await harness.failure(of: document)
+      else {
+        Issue.record("no such error")
+        return
+      }
+      #expect(pointer == "/on_commit/1" && detail.contains("1 MiB"))
+      #expect(try await stored(db).isEmpty)
+    }
+  }
+
+  @Test func `data of one MiB of small numbers are stored, though they take six times as much`()
+    async throws
+  {
+    try await withOutbox { harness, db in
+      let numbers = String(repeating: "1,", count: (1 << 19) - 5) + "1"
+      _ = try await harness.execute(
+        #"{"statements": [], "on_commit": [{"event": "a", "data": {"n": [\#(numbers)]}}]}"#)
+      #expect(
+        try await db.value(
+          "select data->'n'->>0 || jsonb_array_length(data->'n') from transom.new_events")
+          == "1\((1 << 19) - 4)")
     }
   }
 
@@ -173,8 +205,8 @@ import TransomService
       #expect(
         try await db.query(
           """
-          select url from transom.deliveries d join transom.webhooks w on w.id = d.webhook_id
-          """) == [["https://example.org/hook"]])
+          select url, event, data from transom.new_events
+          """) == [["https://example.org/hook", "a", "{}"]])
     }
   }
 }

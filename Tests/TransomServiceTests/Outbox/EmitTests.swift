@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-/// `transom.emit`, the SQL function.
+/// `transom.emit`, the SQL function, and `transom.on_commit`, the view that the service emits by.
 @Suite struct EmitTests {
   private func withSchema(_ body: (TestDatabase) async throws -> Void) async throws {
     try await withDatabase { db in
@@ -10,56 +10,21 @@ import Testing
     }
   }
 
-  @Test func `an event is stored for each webhook that takes it, once`() async throws {
+  private static let onCommit = """
+    insert into transom.on_commit (id, event, data) values (gen_random_uuid(), 'a', '{}')
+    """
+
+  @Test func `an event's id is a UUID of version 7`() async throws {
     try await withSchema { db in
-      let both = try await db.addWebhook("account.created", "account.*")
-      let all = try await db.addWebhook("*")
-      try await db.addWebhook("email.*")
-      let id = try #require(
-        try await db.value("select transom.emit('account.created', '{\"a\": 1}')"))
-      #expect(id.wholeMatch(of: /evt_[0-9a-f]{32}/) != nil)
+      let id = try #require(try await db.value("select transom.emit('a', '{}')"))
+      #expect(id.wholeMatch(of: /evt_[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}/) != nil)
+      let milliseconds = "('x0000' || substr(replace(id::text, '-', ''), 1, 12))::bit(64)::bigint"
       #expect(
-        try await db.query(
+        try await db.value(
           """
-          select e.id, e.event, e.data, d.webhook_id, d.status
-          from transom.deliveries d join transom.events e on e.seq = d.event_seq order by webhook_id
-          """) == [
-            [id, "account.created", "{\"a\": 1}", "\(both)", "pending"],
-            [id, "account.created", "{\"a\": 1}", "\(all)", "pending"],
-          ])
-    }
-  }
-
-  @Test(arguments: [
-    ("*", "a", true), ("*", "a.b.c", true), ("a.*", "a.b", true), ("a.*", "a.b.c", true),
-    ("a.b.*", "a.b.c", true), ("a.b.c", "a.b.c", true), ("a.*", "a", false), ("a.*", "ab.c", false),
-    ("a.b", "a.b.c", false), ("a.b.c", "a.b", false), ("A.b", "a.b", false),
-    ("a.b.*", "a.b", false),
-  ])
-  func `a pattern takes an event`(_ pattern: String, _ event: String, _ takes: Bool) async throws {
-    try await withSchema { db in
-      try await db.addWebhook(pattern)
-      try await db.query("select transom.emit('\(event)', '{}')")
-      let count = try await db.value("select count(*) from transom.deliveries")
-      #expect(count == (takes ? "1" : "0"))
-    }
-  }
-
-  @Test func `an event that nobody takes, or only a disabled webhook, is not kept`() async throws {
-    try await withSchema { db in
-      try await db.addWebhook("a")
-      try await db.query("update transom.webhooks set disabled_at = now()")
-      #expect(try await db.emits("select transom.emit('a', '{}')"))
-      #expect(try await db.value("select count(*) from transom.events") == "0")
-    }
-  }
-
-  @Test func `events of Transom's own are taken by name only`() async throws {
-    try await withSchema { db in
-      try await db.addWebhook("*")
-      let named = try await db.addWebhook("transaction.*")
-      try await db.query("select transom.committed('default', 'req', 1)")
-      #expect(try await db.query("select webhook_id from transom.deliveries") == [["\(named)"]])
+          select to_timestamp(\(milliseconds) / 1000.0) between now() - interval '1 minute' and now()
+          from transom.new_events
+          """) == "t")
     }
   }
 
@@ -72,7 +37,7 @@ import Testing
         begin; select transom.emit('kept', '{}'); savepoint s;
         select transom.emit('inner', '{}'); rollback to s; commit
         """)
-      #expect(try await db.query("select event from transom.events") == [["kept"]])
+      #expect(try await db.query("select event from transom.new_events") == [["kept"]])
     }
   }
 
@@ -106,7 +71,10 @@ import Testing
         grant execute on function transom.emit(text, jsonb) to \(role)
         """)
       #expect(try await db.emits(emit, as: role))
-      for table in ["webhooks", "events", "deliveries", "subscriptions", "idempotency_keys"] {
+      for table in [
+        "webhooks", "new_events", "on_commit", "events", "deliveries", "subscriptions",
+        "idempotency_keys",
+      ] {
         await #expect {
           try await db.value("select count(*) from transom.\(table)", as: role)
         } throws: {
@@ -119,28 +87,39 @@ import Testing
   @Test func `on_commit is the service's own, whatever role is set`() async throws {
     try await withRole("app") { db, role in
       try await db.migrate()
-      let emit = "select transom.on_commit('a', '{}')"
       // The session's user is the superuser.
-      #expect(try await db.emits(emit, as: role))
+      try await db.query("set role \(role); \(Self.onCommit)")
+      #expect(try await db.value("select count(*) from transom.new_events") == "1")
       let session = Psql(cluster: db.cluster)
       await #expect {
-        try await session.query("set session authorization \(role); \(emit)", in: db.name)
+        try await session.query("set session authorization \(role); \(Self.onCommit)", in: db.name)
       } throws: {
-        "\($0)".contains("denied")
+        "\($0)".contains("check option")
+      }
+      // Nor can what is there be read or changed through it.
+      for sql in ["select id from", "update", "delete from"] {
+        let set = sql == "update" ? " set event = 'b'" : ""
+        await #expect {
+          try await db.value("\(sql) transom.on_commit\(set)", as: role)
+        } throws: {
+          "\($0)".contains("denied")
+        }
       }
     }
   }
 
-  @Test func `an address of its own is one webhook that nobody sees, however many events it gets`()
-    async throws
-  {
+  @Test(arguments: [
+    "'a b', '{}'", "repeat('a', 129), '{}'", "'a', null", "null, '{}'",
+    "'a', jsonb_build_object('x', repeat('x', 8400000))",
+  ])
+  func `on_commit refuses what cannot be an event`(_ values: String) async throws {
     try await withSchema { db in
-      for _ in 0..<3 { try await db.query("select transom.on_commit_to('http://x/', 'a', '{}')") }
-      #expect(
-        try await db.query("select url, is_ad_hoc, secret from transom.webhooks") == [
-          ["http://x/", "t", nil]
-        ])
-      #expect(try await db.value("select count(*) from transom.deliveries") == "3")
+      await #expect {
+        try await db.query(
+          "insert into transom.on_commit (id, event, data) values (gen_random_uuid(), \(values))")
+      } throws: {
+        "\($0)".contains(values.contains("null") ? "null value" : "check option")
+      }
     }
   }
 
@@ -152,9 +131,10 @@ import Testing
         create function public.length(text) returns int language sql as 'select 1/0';
         create temp table webhooks (id int); create temp table pg_class (id int);
         set search_path = pg_temp, public, pg_catalog;
-        select transom.emit('a', '{}')
+        select transom.emit('a', '{}');
+        \(Self.onCommit)
         """)
-      #expect(try await db.value("select count(*) from transom.deliveries") == "1")
+      #expect(try await db.value("select count(*) from transom.new_events") == "2")
     }
   }
 }

@@ -1,7 +1,8 @@
 import Logging
 import TestSupport
 import TransomPostgres
-import TransomService
+
+@testable import TransomService
 
 /// A database with a login role of the test's own, which is gone with it.
 func withRole(
@@ -35,6 +36,20 @@ extension TestDatabase {
   func migrate(as role: String = "postgres") async throws -> [Int] {
     let database = ServiceConfiguration.Database(url: connectionString(as: role))
     return try await database.migrate(logger: Logger(label: "test"))
+  }
+
+  /// The outbox of the schema `transom`, with connections as the service has them.
+  func withOutbox(_ body: (Outbox) async throws -> Void) async throws {
+    let databases = try Databases([
+      "default": ServiceConfiguration.Database(url: connectionString).outbox
+    ])
+    do {
+      try await body(Outbox(in: databases.default, migrates: false))
+    } catch {
+      await databases.shutdown()
+      throw error
+    }
+    await databases.shutdown()
   }
 
   /// Registers a webhook by SQL, and returns its number.

@@ -30,8 +30,9 @@ import TransomService
       let versions = [try await db.migrate(as: role), try await db.migrate(as: role)]
       #expect(versions == [[1], []])
       let database = try Databases(["default": .init(url: db.connectionString(as: role))])
-      let ids = try await database.default.query("select transom.on_commit('a', '{}')")
-      #expect(ids.count == 1)
+      let result = try await database.default.query(
+        "insert into transom.on_commit (id, event, data) values (gen_random_uuid(), 'a', '{}')")
+      #expect(result.rowCount == 1)
       await database.shutdown()
     }
   }

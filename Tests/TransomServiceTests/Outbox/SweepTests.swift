@@ -15,6 +15,7 @@ import TransomService
       let open = try await db.addWebhook("*")
       let disabled = try await db.addWebhook("a")
       for event in ["a", "a", "b"] { try await db.query("select transom.emit('\(event)', '{}')") }
+      try await outbox.fanOut()
       try await db.query(
         """
         update transom.events set created_at = now() - interval '2 days' where event = 'a';

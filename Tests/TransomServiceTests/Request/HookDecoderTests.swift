@@ -50,6 +50,12 @@ import TransomService
     #expect(error?.pointer?.description == pointer && error?.status == 400)
   }
 
+  @Test func `data of more than 1 MiB are refused`() {
+    let most = String(repeating: "x", count: (1 << 20) - 8)
+    let errors = [most, most + "y"].map { error(#"[{"event":"a","data":{"x":"\#($0)"}}]"#) }
+    #expect(errors[0] == nil && errors[1]?.pointer == "/on_commit/0/data")
+  }
+
   @Test func `hooks need webhooks in their database, and a transaction that may write`() {
     let hooks = #"[{"event": "a"}]"#
     #expect(error(hooks, #""database": "other","#)?.code == .webhooksNotInstalled)

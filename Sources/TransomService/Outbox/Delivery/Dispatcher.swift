@@ -9,7 +9,8 @@ internal import TransomWebhooks
 /// Any number of dispatchers share the work. One that dies leaves leases behind, which end; then others take over, and
 /// a receiver may get such a message twice.
 ///
-/// Each turn is one round trip to the database: it records what has ended, and claims what there is room for. Where it
+/// It makes deliveries of new events as soon as some are committed, and beside that it takes turns with what is due. Each
+/// turn is one round trip to the database: it records what has ended, and claims what there is room for. Where it
 /// takes long to find what others than the prompt webhooks have, that is done beside the turns.
 actor Dispatcher: EventLoopActor {
   nonisolated let loop: EventLoop
@@ -18,7 +19,10 @@ actor Dispatcher: EventLoopActor {
   private let outbox: Outbox
   private let configuration: WebhookConfiguration
   private let logger: Logger
+  /// A turn has something to do.
   private let signal: LoopSignal
+  /// There are new events.
+  private let news: LoopSignal
   private let metrics = DeliveryMetrics()
   /// Who claims: different for each process.
   private let owner = Int.random(in: 1...Int.max)
@@ -51,6 +55,9 @@ actor Dispatcher: EventLoopActor {
   private static let leaseMargin = Duration.seconds(10)
   /// Of more prompt webhooks than that, to look at all webhooks costs no more than to look at each of them.
   private static let promptLimit = 500
+  /// A turn that takes longer is followed by a pause.
+  private static let shortTurn = Duration.milliseconds(2)
+  private static let longestRest = Duration.milliseconds(20)
   /// A look that takes longer is made beside the turns.
   private static let shortLook = Duration.milliseconds(3)
 
@@ -63,6 +70,7 @@ actor Dispatcher: EventLoopActor {
     self.configuration = configuration
     self.logger = logger
     signal = LoopSignal(on: loop)
+    news = LoopSignal(on: loop)
     lanes = DeliveryLanes(
       maximum: configuration.concurrency, forEach: configuration.concurrencyForEach)
     nextSweep = .now + Self.sweepInterval
@@ -89,14 +97,17 @@ actor Dispatcher: EventLoopActor {
   }
 
   private func deliver(with client: WebhookClient) async {
-    let signal = signal
-    outbox.onCommit { signal.set() }
+    let news = news
+    outbox.onCommit { news.set() }
     // Each attempt has an end, its timeout or `close`, and all of them are waited for.
     let transfers = Task(executorPreference: loop) { await client.run() }
     // On a connection of its own: to count a long backlog takes a while, in which others are delivered.
     let house = Task(executorPreference: loop) { await self.keepHouse() }
+    let fanOut = Task(executorPreference: loop) { await self.fanOut() }
     while !isStopping || isLookingBeside || lanes.count > 0 || !records.isEmpty {
+      let begin = MonotonicInstant.now
       await turn(client)
+      await rest(since: begin)
       if !mayHaveMore, records.isEmpty || isFailing {
         // What only a look at all webhooks finds must not wait for the next commit.
         let untilLook =
@@ -106,8 +117,10 @@ actor Dispatcher: EventLoopActor {
       }
     }
     outbox.onCommit(nil)
-    house.cancel()
-    await house.value
+    for task in [house, fanOut] {
+      task.cancel()
+      await task.value
+    }
     client.close()
     await transfers.value
   }
@@ -115,6 +128,7 @@ actor Dispatcher: EventLoopActor {
   /// Claims nothing more, gives what is on its way a while, and hands the rest back. Returns when all is recorded.
   func stop(within limit: Duration) async {
     isStopping = true
+    news.set()
     signal.set()
     guard !hasEnded else { return }
     let timer = loop.schedule(at: loop.now + limit) { [weak self] in
@@ -124,7 +138,47 @@ actor Dispatcher: EventLoopActor {
     loop.cancel(timer)
   }
 
+  // MARK: New events
+
+  /// Makes deliveries of new events until `stop`.
+  ///
+  /// The more often that is done, the more it costs for each event. So it is left alone for twice as long as it took: what
+  /// is emitted meanwhile is done at once then.
+  private func fanOut() async {
+    var limit = Outbox.fanOutLimit.events
+    while !isStopping {
+      let begin = MonotonicInstant.now
+      var mayHaveMore = false
+      do {
+        let made = try await outbox.fanOut(limit)
+        if made.deliveries > 0 { signal.set() }
+        mayHaveMore = made.events == limit
+        limit = Self.fanOutLimit(after: made)
+      } catch {
+        report(error)
+      }
+      let took = MonotonicInstant.now - begin
+      try? await Task.sleep(for: min(took * 2, configuration.pollInterval))
+      if !mayHaveMore { await news.wait(for: configuration.pollInterval) }
+    }
+  }
+
+  /// How many new events are taken next, so that there are not too many deliveries of them at a time.
+  private static func fanOutLimit(after made: (events: Int, deliveries: Int)) -> Int {
+    let limit = Outbox.fanOutLimit
+    guard made.deliveries > 0 else { return limit.events }
+    return max(1, min(limit.events, limit.deliveries * made.events / made.deliveries))
+  }
+
   // MARK: A turn
+
+  /// A turn that takes long shows that the machine has more to do than it can. Transactions come first then: what waits to
+  /// be delivered is kept, and the longer the pause, the more of it is recorded and claimed by one turn.
+  private func rest(since begin: MonotonicInstant) async {
+    let took = MonotonicInstant.now - begin
+    guard took > Self.shortTurn, !isStopping else { return }
+    try? await Task.sleep(for: min(took * 2, Self.longestRest))
+  }
 
   /// Records what has ended, and begins with what it has claimed.
   private func turn(_ client: WebhookClient) async {

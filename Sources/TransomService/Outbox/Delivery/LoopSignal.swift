@@ -1,3 +1,4 @@
+internal import Synchronization
 internal import TransomEventLoop
 
 /// Lets one task of a loop wait until there is something to do, or for a time.
@@ -7,6 +8,8 @@ actor LoopSignal: EventLoopActor {
   nonisolated let loop: EventLoop
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.executor }
 
+  /// Whether another thread has set it, and the loop has not come to that yet: one call tells all that are set meanwhile.
+  private let isOnItsWay = Atomic(false)
   private var isSet = false
   private var waiter: CheckedContinuation<Void, Never>?
   private var timer: EventLoop.TimerID?
@@ -17,8 +20,11 @@ actor LoopSignal: EventLoopActor {
   nonisolated func set() {
     if loop.isCurrent {
       onLoop { $0.signal() }
-    } else {
-      loop.execute { self.onLoop { $0.signal() } }
+    } else if !isOnItsWay.exchange(true, ordering: .acquiringAndReleasing) {
+      loop.execute {
+        self.isOnItsWay.store(false, ordering: .releasing)
+        self.onLoop { $0.signal() }
+      }
     }
   }
 

@@ -11,7 +11,7 @@ struct Migration: Sendable {
   static let all = [
     Migration(
       version: 1,
-      commands: webhookTables + deliveryTables + emitFunctions + serviceFunctions
+      commands: webhookTables + eventTables + deliveryTables + emitFunctions
         + idempotencyTables + idempotencyFunctions)
   ]
 

@@ -1,0 +1,204 @@
+import TestSupport
+import Testing
+import TransomPostgres
+
+@testable import TransomService
+
+/// How new events become deliveries.
+@Suite struct FanOutTests {
+  private func withOutbox(_ body: (Outbox, TestDatabase) async throws -> Void) async throws {
+    try await withDatabase { db in
+      try await db.migrate()
+      try await db.withOutbox { try await body($0, db) }
+    }
+  }
+
+  @Test func `an event is delivered to each webhook that takes it, once`() async throws {
+    try await withOutbox { outbox, db in
+      let both = try await db.addWebhook("account.created", "account.*")
+      let all = try await db.addWebhook("*", ordered: true)
+      try await db.addWebhook("email.*")
+      let id = try #require(
+        try await db.value("select transom.emit('account.created', '{\"a\": 1}')"))
+      try await outbox.fanOut()
+      #expect(
+        try await db.query(
+          """
+          select e.id, e.event, e.data, d.webhook_id, d.status, d.is_ordered
+          from transom.deliveries d join transom.events e on e.seq = d.event_seq order by webhook_id
+          """) == [
+            [id, "account.created", "{\"a\": 1}", "\(both)", "pending", "f"],
+            [id, "account.created", "{\"a\": 1}", "\(all)", "pending", "t"],
+          ])
+      #expect(try await db.value("select count(*) from transom.new_events") == "0")
+    }
+  }
+
+  @Test(arguments: [
+    ("*", "a", true), ("*", "a.b.c", true), ("a.*", "a.b", true), ("a.*", "a.b.c", true),
+    ("a.b.*", "a.b.c", true), ("a.b.c", "a.b.c", true), ("a.*", "a", false), ("a.*", "ab.c", false),
+    ("a.b", "a.b.c", false), ("a.b.c", "a.b", false), ("A.b", "a.b", false),
+    ("a.b.*", "a.b", false), ("a_b.*", "axb.c", false),
+  ])
+  func `a pattern takes an event`(_ pattern: String, _ event: String, _ takes: Bool) async throws {
+    try await withOutbox { outbox, db in
+      try await db.addWebhook(pattern)
+      try await db.query("select transom.emit('\(event)', '{}')")
+      try await outbox.fanOut()
+      let count = try await db.value("select count(*) from transom.deliveries")
+      #expect(count == (takes ? "1" : "0"))
+    }
+  }
+
+  @Test func `an event that nobody takes, or only a disabled webhook, is not kept`() async throws {
+    try await withOutbox { outbox, db in
+      try await db.addWebhook("a")
+      try await db.query("update transom.webhooks set disabled_at = now()")
+      #expect(try await db.emits("select transom.emit('a', '{}'), transom.emit('b', '{}')"))
+      try await outbox.fanOut()
+      #expect(try await db.value("select count(*) from transom.new_events") == "0")
+      #expect(try await db.value("select count(*) from transom.events") == "0")
+    }
+  }
+
+  @Test func `events of Transom's own are taken by name only`() async throws {
+    try await withOutbox { outbox, db in
+      try await db.addWebhook("*")
+      let named = try await db.addWebhook("transaction.*")
+      try await db.query(
+        "insert into transom.new_events (event, data) values ('transaction.committed', '{}')")
+      try await outbox.fanOut()
+      #expect(try await db.query("select webhook_id from transom.deliveries") == [["\(named)"]])
+    }
+  }
+
+  @Test func `a webhook gets nothing that was emitted before it was there`() async throws {
+    try await withOutbox { outbox, db in
+      let first = try await db.addWebhook("*")
+      try await db.query("select transom.emit('a', '{}')")
+      let second = try await db.addWebhook("*")
+      try await db.query("select transom.emit('b', '{}')")
+      try await outbox.fanOut()
+      #expect(
+        try await db.query(
+          """
+          select e.event, d.webhook_id from transom.deliveries d join transom.events e on e.seq = d.event_seq
+          order by 1, 2
+          """) == [["a", "\(first)"], ["b", "\(first)"], ["b", "\(second)"]])
+    }
+  }
+
+  @Test func `an address of its own is one webhook that nobody sees, however many events it gets`()
+    async throws
+  {
+    try await withOutbox { outbox, db in
+      try await db.addWebhook("*")
+      for batch in [2, 1] {
+        try await db.query(
+          """
+          insert into transom.on_commit (id, url, event, data)
+          select gen_random_uuid(), url, 'a', '{}'
+          from (values ('http://x/'), ('http://y/')) as v (url), generate_series(1, \(batch))
+          """)
+        try await outbox.fanOut()
+      }
+      #expect(
+        try await db.query(
+          """
+          select w.url, w.secret, count(*) from transom.webhooks w join transom.deliveries d on d.webhook_id = w.id
+          where w.is_ad_hoc group by w.id order by 1
+          """) == [["http://x/", nil, "3"], ["http://y/", nil, "3"]])
+      #expect(try await db.value("select count(*) from transom.deliveries") == "6")
+    }
+  }
+
+  @Test func `an event for one webhook goes to no other, be it disabled`() async throws {
+    try await withOutbox { outbox, db in
+      try await db.addWebhook("*", "webhook.*")
+      let disabled = try await db.addWebhook("a")
+      try await db.query(
+        """
+        update transom.webhooks set disabled_at = now() where id = \(disabled);
+        insert into transom.new_events (event, data, webhook_id)
+        values ('webhook.test', '{}', \(disabled)), ('webhook.test', '{}', 1000)
+        """)
+      try await outbox.fanOut()
+      #expect(try await db.query("select webhook_id from transom.deliveries") == [["\(disabled)"]])
+      #expect(try await db.value("select count(*) from transom.events") == "1")
+    }
+  }
+
+  @Test func `no more than a limit are taken, the oldest first`() async throws {
+    try await withOutbox { outbox, db in
+      try await db.addWebhook("*")
+      try await db.addWebhook("*")
+      try await db.query("select transom.emit('n' || n, '{}') from generate_series(1, 5) n")
+      let first = try await outbox.fanOut(2)
+      #expect(first == (2, 4))
+      #expect(
+        try await db.query("select event from transom.events order by seq") == [["n1"], ["n2"]])
+      let rest = [
+        try await outbox.fanOut(2), try await outbox.fanOut(2), try await outbox.fanOut(2),
+      ]
+      #expect(rest.map(\.events) == [2, 1, 0] && rest.map(\.deliveries) == [4, 2, 0])
+      #expect(
+        try await db.value(
+          "select array_agg(event_seq order by due_at) = array_agg(event_seq order by event_seq) from transom.deliveries"
+        ) == "t")
+    }
+  }
+
+  @Test func `however many names and webhooks there are, each finds its own`() async throws {
+    try await withOutbox { outbox, db in
+      try await db.query(
+        """
+        insert into transom.webhooks (url) select 'http://' || n from generate_series(1, 600) n;
+        insert into transom.subscriptions select 'kind.n' || id || '.*', id from transom.webhooks;
+        select transom.emit('kind.n' || n || '.done', '{}') from generate_series(1, 1200) n
+        """)
+      try await outbox.fanOut()
+      #expect(
+        try await db.query(
+          """
+          select count(*), bool_and(e.event = 'kind.n' || d.webhook_id || '.done')
+          from transom.deliveries d join transom.events e on e.seq = d.event_seq
+          """) == [["600", "t"]])
+      #expect(try await db.value("select count(*) from transom.events") == "600")
+    }
+  }
+
+  @Test func `whoever fans out at the same time, each event is taken once, and in order`()
+    async throws
+  {
+    try await withOutbox { outbox, db in
+      try await db.addWebhook("*", ordered: true)
+      try await withThrowingTaskGroup { group in
+        for _ in 0..<4 {
+          group.addTask {
+            for _ in 0..<25 {
+              try await db.query("select transom.emit('a', '{}') from generate_series(1, 4)")
+            }
+          }
+          group.addTask { for _ in 0..<50 { _ = try await outbox.fanOut(7) } }
+        }
+        try await group.waitForAll()
+      }
+      try await outbox.fanOut()
+      #expect(
+        try await db.query("select count(*), count(distinct event_seq) from transom.deliveries")
+          == [["400", "400"]])
+      #expect(try await db.value("select count(*) from transom.events") == "400")
+    }
+  }
+
+  @Test func `the backlog is what has no deliveries yet, and what is pending`() async throws {
+    try await withOutbox { outbox, db in
+      try await db.addWebhook("*")
+      try await db.query("select transom.emit('a', '{}') from generate_series(1, 3)")
+      _ = try await outbox.fanOut(2)
+      try await db.query("update transom.new_events set created_at = now() - interval '1 hour'")
+      let backlog = try await outbox.backlog()
+      #expect(backlog.count == 3 && backlog.age >= 3_600_000)
+    }
+  }
+}
