@@ -121,7 +121,8 @@ package actor TransactionExecutor: EventLoopActor {
   ///
   /// `slow` tells of one that took long, whatever came of it.
   nonisolated func execute(
-    _ request: consuming TransactionRequest, key: IdempotencyKey? = nil, into buffer: consuming [UInt8],
+    _ request: consuming TransactionRequest, key: IdempotencyKey? = nil,
+    into buffer: consuming [UInt8],
     interruption: Interruption, stream: AnswerStream? = nil, slow: inout SlowTransaction?
   ) async throws(ServiceError) -> TransactionAnswer {
     let limits = onLoop { $0.limits }

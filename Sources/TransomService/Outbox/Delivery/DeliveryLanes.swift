@@ -59,7 +59,7 @@ struct DeliveryLanes {
   private let maximum: Int
   private let maximumForEach: Int
   private var lanes: [Int: Lane] = [:]
-  private var promptCount = 0
+  private(set) var promptCount = 0
   private var doubtfulCount = 0
   /// By place: what is on its way.
   private var taken: [Place: Attempt] = [:]

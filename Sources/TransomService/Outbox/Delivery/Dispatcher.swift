@@ -172,12 +172,15 @@ actor Dispatcher: EventLoopActor {
 
   // MARK: A turn
 
-  /// A turn that takes long shows that the machine has more to do than it can. Transactions come first then: what waits to
-  /// be delivered is kept, and the longer the pause, the more of it is recorded and claimed by one turn.
+  /// A turn that takes long shows that the machine has more to do than it can. Then the next one waits for a while, until
+  /// half of what is on its way to prompt webhooks has ended: the more it records and claims, the less each costs.
   private func rest(since begin: MonotonicInstant) async {
     let took = MonotonicInstant.now - begin
-    guard took > Self.shortTurn, !isStopping else { return }
-    try? await Task.sleep(for: min(took * 2, Self.longestRest))
+    guard took > Self.shortTurn else { return }
+    let end = MonotonicInstant.now + min(took * 2, Self.longestRest)
+    while !isStopping, records.count * 2 < lanes.promptCount, MonotonicInstant.now < end {
+      try? await Task.sleep(for: .milliseconds(1))
+    }
   }
 
   /// Records what has ended, and begins with what it has claimed.
