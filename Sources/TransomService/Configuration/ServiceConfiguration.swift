@@ -89,7 +89,7 @@ extension ServiceConfiguration.Database {
     return connection
   }
 
-  /// For what the service does beside transactions: one connection for the deliveries, and one for who asks for them.
+  /// For what the service does beside transactions.
   var outbox: DatabaseConfiguration {
     var configuration = DatabaseConfiguration(url: url)
     configuration.connection = connection

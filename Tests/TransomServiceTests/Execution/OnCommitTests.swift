@@ -45,6 +45,12 @@ import TransomService
         """)
       let stored = try await stored(db)
       #expect(events(answer) == stored && stored.map(\.first) == ["a.b", "c"])
+      let ids = Set(stored.compactMap(\.last))
+      #expect(ids.count == 2)
+      #expect(
+        ids.allSatisfy {
+          $0?.wholeMatch(of: /evt_01[0-9a-f]{10}7[0-9a-f]{3}[89ab][0-9a-f]{15}/) != nil
+        })
       #expect(
         try await db.query("select data::text from transom.new_events order by seq") == [
           ["{\"x\": 12345678901234567890.5, \"y\": [null, \"\u{1F600}\"]}"], ["{}"],

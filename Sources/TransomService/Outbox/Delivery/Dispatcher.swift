@@ -57,7 +57,7 @@ actor Dispatcher: EventLoopActor {
   private static let promptLimit = 500
   /// A turn that takes longer is followed by a pause.
   private static let shortTurn = Duration.milliseconds(2)
-  private static let longestRest = Duration.milliseconds(20)
+  private static let longestRest = Duration.milliseconds(10)
   /// A look that takes longer is made beside the turns.
   private static let shortLook = Duration.milliseconds(3)
 
@@ -142,8 +142,8 @@ actor Dispatcher: EventLoopActor {
 
   /// Makes deliveries of new events until `stop`.
   ///
-  /// The more often that is done, the more it costs for each event. So it is left alone for twice as long as it took: what
-  /// is emitted meanwhile is done at once then.
+  /// The more often that is done, the more it costs for each event. So it is left alone for as long as it took: what is
+  /// emitted meanwhile is done at once then.
   private func fanOut() async {
     var limit = Outbox.fanOutLimit.events
     while !isStopping {
@@ -158,7 +158,7 @@ actor Dispatcher: EventLoopActor {
         report(error)
       }
       let took = MonotonicInstant.now - begin
-      try? await Task.sleep(for: min(took * 2, configuration.pollInterval))
+      try? await Task.sleep(for: min(took, configuration.pollInterval))
       if !mayHaveMore { await news.wait(for: configuration.pollInterval) }
     }
   }
