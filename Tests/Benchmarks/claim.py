@@ -37,7 +37,7 @@ def fill(cluster, options):
     for first in range(1, options.delivered + 1, step):
         last = min(first + step - 1, options.delivered)
         cluster.sql(QUIET + f"""
-            INSERT INTO transom.events (seq, id, event, data, created_at)
+            INSERT INTO transom.events (seq, id, event, data, created_at) OVERRIDING SYSTEM VALUE
             SELECT n, 'evt_' || md5(n::text), 'kind.' || 1 + n % {options.webhooks}, jsonb_build_object('n', n), now()
             FROM generate_series({first}, {last}) n;
             INSERT INTO transom.deliveries (event_seq, webhook_id, status, is_ordered, finished_at, attempts)

@@ -20,7 +20,7 @@ import Testing
   @Test func `transom migrate installs the schema, and says so`() async throws {
     try await withDatabase { db in
       let first = try await migrate(db.connectionString)
-      #expect(first.status == 0 && first.log.contains("is installed, in version 1"))
+      #expect(first.status == 0 && first.log.contains("is installed, in version 2"))
       let second = try await migrate(db.connectionString)
       #expect(second.status == 0 && second.log.contains("up to date"))
       let none = try await TransomProcess.start(["migrate"])
@@ -37,7 +37,7 @@ import Testing
       #expect(try await version(db) == nil)
       try await withService(for: db.connectionString) { _ in
         let version = try await version(db)
-        #expect(version == "1", "the service listens when the schema is there")
+        #expect(version == "2", "the service listens when the schema is there")
       }
     }
   }

@@ -53,7 +53,7 @@ extension Outbox {
         select w.id, w.is_ordered from transom.webhooks w where w.id = n.webhook_id limit 1) w
       returning event_seq
     ), kept as (
-      insert into transom.events (seq, id, event, data, created_at)
+      insert into transom.events (seq, id, event, data, created_at) overriding system value
       select n.seq, \(messageID("n.id")), n.event, n.data, n.created_at
       from new n where n.seq = any (array(select distinct event_seq from made))
     )

@@ -180,7 +180,7 @@ import TransomCluster
         ]
         let (status, text) = try await run(arguments)
         #expect(status == 0 && text.contains("! 127.0.0.1:\(service.port) is in use"), "\(text)")
-        #expect(text.contains("✓ the schema transom has version 1; 1 is needed"), "\(text)")
+        #expect(text.contains("✓ the schema transom has version 2; 2 is needed"), "\(text)")
       }
     }
   }

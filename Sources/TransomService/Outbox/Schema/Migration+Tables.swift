@@ -37,54 +37,16 @@ extension Migration {
     "create index subscriptions_of_webhook on transom.subscriptions (webhook_id)",
   ]
 
-  static let eventTables = [
-    // What transactions have emitted, until a dispatcher has found the webhooks that take it: who emits pays for one row
-    // and one small index, however many webhooks there are.
-    """
-    create table transom.new_events (
-      seq bigint generated always as identity primary key,
-      -- A UUID of version 7, made of one of version 4: its time in milliseconds comes first, so that ids ascend.
-      id uuid not null default cast(
-        lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0')
-          || '7' || substr(replace(gen_random_uuid()::text, '-', ''), 14) as uuid),
-      event text collate "C" not null,
-      data jsonb not null,
-      -- To one address, or to one webhook; else to all that take it.
-      url text,
-      webhook_id bigint,
-      created_at timestamptz not null default clock_timestamp()
-    )
-    """,
-    // What the service inserts into for `on_commit`. A request may have any role, which need not be allowed to emit: it is
-    // the service that emits, so that the rights of the session's user count. There is nothing to be read here.
-    //
-    // What an event may be is said here for those who get around the service's own checks, and here only: the expressions
-    // of constraints, of a table or a domain, are prepared anew for each row that is inserted alone, a view's are not.
-    // That was a tenth of a small transaction.
-    #"""
-    create view transom.on_commit as
-    select id, event, data, url from transom.new_events
-    where has_table_privilege(session_user, 'transom.new_events'::regclass, 'insert')
-      and length(event) <= 128 and event ~ '^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$'
-      -- jsonb may take six times as much as its text.
-      and pg_column_size(data) <= 8388608
-    with check option
-    """#,
-    "grant usage on schema transom to public",
-    "grant insert on transom.on_commit to public",
-    // What some webhook takes, or took.
+  static let deliveryTables = [
     """
     create table transom.events (
-      seq bigint primary key,
+      seq bigint generated always as identity primary key,
       id text not null,
       event text not null,
       data jsonb not null,
-      created_at timestamptz not null
+      created_at timestamptz not null default clock_timestamp()
     )
     """,
-  ]
-
-  static let deliveryTables = [
     // A claim sets only what no index holds, so that it is a heap-only update where the page has room.
     """
     create table transom.deliveries (

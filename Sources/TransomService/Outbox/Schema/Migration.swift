@@ -11,8 +11,9 @@ struct Migration: Sendable {
   static let all = [
     Migration(
       version: 1,
-      commands: webhookTables + eventTables + deliveryTables + emitFunctions
-        + idempotencyTables + idempotencyFunctions)
+      commands: webhookTables + deliveryTables + emitFunctions + serviceFunctions
+        + idempotencyTables + idempotencyFunctions),
+    Migration(version: 2, commands: newEvents),
   ]
 
   /// What this program needs.
