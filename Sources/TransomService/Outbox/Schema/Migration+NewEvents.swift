@@ -37,8 +37,8 @@ extension Migration {
     with check option
     """#,
     "grant insert on transom.on_commit to public",
-    // Events of both versions are in one order, and have no number in common: a replica of the first version counts on where
-    // it was.
+    // Events of both versions have no number in common: a replica of the first version counts on where it was, and what it
+    // emits comes before all that is emitted as here.
     """
     select setval('transom.new_events_seq_seq', case when is_called then last_value + 1000000000 else 1 end, is_called)
     from transom.events_seq_seq
