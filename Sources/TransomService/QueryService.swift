@@ -74,7 +74,9 @@ package struct QueryService: Sendable {
       if let monitoring { tasks.addTask { await monitoring.run() } }
       if let tracing { tasks.addTask { await tracing.run() } }
       let dispatcher = outbox.map {
-        Dispatcher(of: $0, on: group.loops[0], configuration.webhooks, logger: logger)
+        Dispatcher(
+          of: $0, beside: databases["default"]?.onLoop(0), on: group.loops[0],
+          configuration.webhooks, logger: logger)
       }
       tasks.addTask(executorPreference: group.loops[0]) {
         await outbox?.findSchema()

@@ -127,6 +127,29 @@ import Testing
     }
   }
 
+  @Test func `deliveries go on while transactions wait for a connection`() async throws {
+    let pool = ["--loops", "1", "--pool-size", "1", "--pool-wait-ms", "60000"]
+    try await withReceiver(pool) { service, receiver, db in
+      _ = try await service.addWebhook(receiver.url("/ok"))
+      let sleeping = "query like '%pg_sleep(100)%' and pid <> pg_backend_pid()"
+      async let busy = service.post(#"{"statements": [{"sql": "select pg_sleep(100)"}]}"#)
+      try await eventually("the only connection is busy") {
+        try await db.value("select count(*) from pg_stat_activity where \(sleeping)") == "1"
+      }
+      async let waiting = service.post(Service.emit("late"))
+      try await eventually("a transaction waits") {
+        let metrics = try await service.request("GET", "/metrics").response
+        return metrics.text.contains(#"transom_pool_waiting{database="default"} 1"#)
+      }
+      try await db.query("select transom.emit('a', '{}') from generate_series(1, 100)")
+      #expect(try await receiver.messages(100).allSatisfy { $0["body"]["type"] == "a" })
+      try await db.query("select pg_cancel_backend(pid) from pg_stat_activity where \(sleeping)")
+      #expect(try await waiting.status == 200)
+      #expect(try await busy.status != 200)
+      #expect(try await receiver.messages(101)[100]["body"]["type"] == "late")
+    }
+  }
+
   @Test func `an ordered webhook gets events in their order, whatever fails in between`()
     async throws
   {

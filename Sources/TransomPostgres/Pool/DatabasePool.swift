@@ -150,6 +150,9 @@ package final class LoopPool: Sendable {
     own.onLoop { $0.leaseIdle() }.map { DatabasePool.Lease(connection: $0, pool: own) }
   }
 
+  /// Whether somebody waits for a connection now. On the loop only.
+  package var hasWaiters: Bool { own.onLoop { $0.counts.waiting > 0 } }
+
   /// A connection of the loop's own if one is idle, else in line, where another loop's may come sooner.
   ///
   /// The wait ends at `deadline` or the pool's own wait limit, whichever is sooner; then the error tells whether the

@@ -23,7 +23,12 @@ package struct ParameterList: Equatable, Sendable {
   }
 
   /// Appends a parameter's text. It must hold no NUL: PostgreSQL's text form cannot.
-  package mutating func append(_ text: some Sequence<UInt8>) {
+  ///
+  /// Other modules call it, where the compiler cannot specialise it by itself; a generic loop over octets takes microseconds.
+  @specialized(where Octets == String.UTF8View)
+  @specialized(where Octets == [UInt8])
+  @specialized(where Octets == ArraySlice<UInt8>)
+  package mutating func append<Octets: Sequence<UInt8>>(_ text: Octets) {
     offsets.append(Int32(bytes.count))
     bytes.append(contentsOf: text)
     bytes.append(0)

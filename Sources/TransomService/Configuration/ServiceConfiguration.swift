@@ -94,9 +94,12 @@ extension ServiceConfiguration.Database {
     var configuration = DatabaseConfiguration(url: url)
     configuration.connection = connection
     // Plans are made when the tables are still empty, and kept: everything is to be found by an index nevertheless. What has
-    // to hash or merge, a full join, seems to cost so much then that PostgreSQL would compile it each time: a second.
+    // to hash or merge, a full join, seems to cost so much then that PostgreSQL would compile it each time: a second. And
+    // as it can count the elements of a parameter, it would take a plan for just these to be worth it, and spend as much on
+    // planning as on the rest.
     configuration.connection.sessionSettings = [
       "enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off", "jit=off",
+      "plan_cache_mode=force_generic_plan",
     ]
     // For what is recorded and claimed, for looking at all webhooks, for new events, and for the household.
     configuration.pool.size = 4

@@ -1,8 +1,8 @@
 internal import FoundationEssentials
 internal import TransomPostgres
 
-/// The id of an event: a UUID of version 7, whose first part is the time in milliseconds, so that ids ascend (RFC 9562,
-/// section 5.7). A client reads it as `evt_` and its 32 digits.
+/// The id of an event: a UUID of version 7, whose first part is the time in milliseconds and in 4,096ths of one, so that
+/// ids ascend (RFC 9562, sections 5.7 and 6.2, method 3). A client reads it as `evt_` and its 32 digits.
 ///
 /// The service makes it, not the database: to read it there, who emits would have to be allowed to read events.
 struct EventID {
@@ -11,11 +11,11 @@ struct EventID {
 
   /// A new one.
   init() {
-    let milliseconds = UInt64(max(0, Date().timeIntervalSince1970 * 1000))
+    let time = UInt64(max(0, Date().timeIntervalSince1970 * 4_096_000))
     var digits: [UInt8] = []
     digits.reserveCapacity(32)
-    Hexadecimal.append(milliseconds << 16 | 0x7000 | .random(in: 0...0xfff), to: &digits)
-    Hexadecimal.append(1 << 63 | .random(in: 0..<1 << 62), to: &digits)
+    Hexadecimal.append((time >> 12) << 16 | 0x7000 | time & 0xfff, to: &digits)
+    Hexadecimal.append(1 << 63 | .random(in: .min ... .max) >> 2, to: &digits)
     self.digits = digits
   }
 }

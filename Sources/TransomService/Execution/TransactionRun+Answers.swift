@@ -13,6 +13,7 @@ extension TransactionRun {
     unanswered -= 1
     let effect = machine.succeeded(tagIsCommit: result.isCommit, rowCount: result.affectedRows)
     if effect == .identified { return identify(result) }
+    if case .emitted = effect, result.returnsRows { identify(result) }
     if effect == .claimed { return hasClaimed = true }
     if let statement = effect.statement { times.answered(statement) }
     // Neon's driver is told types by their OIDs.

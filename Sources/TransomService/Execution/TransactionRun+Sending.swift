@@ -45,7 +45,7 @@ extension TransactionRun {
       if plan.isImplicit, step == .end { continue }
       // Once the transaction's id is known, so is all that its answer takes: a lost COMMIT that was carried out after all
       // is answered with the results. But a snapshot may be older than the types.
-      if step == .identify, !plan.keepsSnapshot {
+      if index == plan.identifying, !plan.keepsSnapshot {
         try questions.askForResults(pending.types, plan, on: connection)
         unansweredBehind = steps.upperBound - index - (plan.isImplicit ? 1 : 0)
       }
@@ -66,7 +66,7 @@ extension TransactionRun {
         }
       }
       // What was done is to be known here before it is committed.
-      if step == .identify { try connection.requestFlush() }
+      if index == plan.identifying { try connection.requestFlush() }
     }
   }
 

@@ -3,7 +3,10 @@ internal import TransomPostgres
 // From events to deliveries.
 extension Outbox {
   /// How many new events are taken at a time at most, and of how many deliveries at most they should be.
-  static let fanOutLimit = (events: 200, deliveries: 2000)
+  ///
+  /// Fewer where transactions wait: for as long as this one takes, PostgreSQL keeps what others update and delete (manual,
+  /// 25.1.2 "Recovering Disk Space"), and a table that is updated all the time becomes slow by that.
+  static let fanOutLimit = (events: 200, besideTransactions: 50, deliveries: 2000)
 
   /// What dispatchers do one after the other: any number that others do not use.
   private static let advisoryLock = 0x7472_616E_736F_6D02

@@ -44,7 +44,7 @@ package struct PlanStateMachine: Sendable {
     case result(statement: Int)
     /// One run's share of a batch's result; `rowCount` is that of all runs so far.
     case run(statement: Int, isFirst: Bool, isLast: Bool, rowCount: Int)
-    /// A hook's event is stored.
+    /// A hook's event is stored. If the result has a row, that holds the transaction's id.
     case emitted(hook: Int)
     case groupBegan(Int)
     case groupReleased(Int)
@@ -174,7 +174,8 @@ package struct PlanStateMachine: Sendable {
     defer { answered += 1 }
     guard let step = step(at: answered) else { return .none }
     switch step {
-    case .begin, .snapshot, .role, .setting, .report, .keep, .verify: return .none
+    case .begin, .snapshot, .role, .setting, .keep, .verify: return .none
+    case .report: return plan.tellsID(step) ? .identified : .none
     case .emit(let hook): return .emitted(hook: hook)
     case .claim: return .claimed
     case .identify: return .identified

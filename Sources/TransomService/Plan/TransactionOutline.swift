@@ -18,6 +18,8 @@ struct TransactionOutline: ~Copyable {
   private(set) var storesSomething = false
   /// Whether a statement may have made types, or changed some.
   private var definesTypes = false
+  /// The step whose result holds the transaction's id.
+  private(set) var identifying: Int?
   /// Whether a statement since the last cut may have had a result.
   private var awaitsResults = false
 
@@ -56,7 +58,7 @@ struct TransactionOutline: ~Copyable {
       steps.append(.keep)
     } else if storesSomething {
       // With a key, what became of the transaction is found out by the key.
-      steps.append(.identify)
+      identify(endsApart: endsApart)
     }
     if request.storesNothing, !request.dryRun { steps.append(.verify) }
     steps.append(.end)
@@ -64,6 +66,17 @@ struct TransactionOutline: ~Copyable {
     for (index, statement) in statements.enumerated() {
       if let id = statement.id { referable[id] = index }
     }
+  }
+
+  /// The insert of the last event can tell the id: a command less, while all that the transaction has locked is locked.
+  private mutating func identify(endsApart: Bool) {
+    let isTold =
+      switch steps.last {
+      case .emit, .report: !endsApart
+      default: false
+      }
+    if !isTold { steps.append(.identify) }
+    identifying = steps.count - 1
   }
 
   private mutating func append(_ items: [TransactionRequest.Item], in group: Int?, depth: Int) {

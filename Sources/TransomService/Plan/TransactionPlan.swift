@@ -29,7 +29,8 @@ package final class TransactionPlan: Sendable {
     /// hold everything off. Before PostgreSQL 16, `RESET transaction_read_only` undoes it, and large objects are written
     /// all the same.
     case verify
-    /// Asks for the transaction's id, by which its fate can be found out if the connection is lost at its end.
+    /// Asks for the transaction's id, by which its fate can be found out if the connection is lost at its end; where the
+    /// last event does not tell it (`identifying`).
     case identify
     /// COMMIT, or ROLLBACK of a dry run; in an implicit transaction the sync.
     case end
@@ -85,6 +86,8 @@ package final class TransactionPlan: Sendable {
   }
 
   package let steps: [Step]
+  /// The step whose result holds the transaction's id, if one does: `identify`, or the insert of the last event.
+  package let identifying: Int?
   package let statements: [Statement]
   package let groups: [Group]
   package let hooks: [Hook]
@@ -145,6 +148,7 @@ package final class TransactionPlan: Sendable {
     // Its lists are moved, not copied.
     var outline = TransactionOutline(
       request, isImplicit: isImplicit, key, lifetime, endsApart: endsApart)
+    identifying = outline.identifying
     steps = exchange(&outline.steps, with: [])
     mayStore = outline.storesSomething
     statements = exchange(&outline.statements, with: [])
@@ -217,8 +221,10 @@ package final class TransactionPlan: Sendable {
     case .role: .statement(OwnStatements.role)
     case .setting: .statement(OwnStatements.setting)
     case .emit(let hook):
-      .statement(hooks[hook].hasAddress ? OwnStatements.emitToAddress : OwnStatements.emit)
-    case .report: .statement(OwnStatements.report)
+      .statement(
+        (hooks[hook].hasAddress ? OwnStatements.emitToAddress : OwnStatements.emit)
+          .text(tellsID: tellsID(step)))
+    case .report: .statement(OwnStatements.report.text(tellsID: tellsID(step)))
     case .keep: .statement(OwnStatements.keep)
     }
   }
@@ -238,23 +244,38 @@ package final class TransactionPlan: Sendable {
     // As functions with parameters, not as SET: one prepared statement for all, and nothing to quote.
     static let role: StatementText = "select set_config('role', $1, true)"
     static let setting: StatementText = "select set_config($1, $2, true)"
-    static let emit: StatementText = """
-      insert into transom.on_commit (id, event, data) values ($1, $2, $3)
+    static let emit = Insert(
+      "insert into transom.on_commit (id, event, data) values ($1, $2, $3)")
+    static let emitToAddress = Insert(
+      "insert into transom.on_commit (id, url, event, data) values ($1, $2, $3, $4)")
+    static let report = Insert(
       """
-    static let emitToAddress: StatementText = """
-      insert into transom.on_commit (id, url, event, data) values ($1, $2, $3, $4)
-      """
-    static let report: StatementText = """
       insert into transom.on_commit (id, event, data)
       values ($1, 'transaction.committed', pg_catalog.jsonb_build_object(
         'transaction_id', pg_catalog.pg_current_xact_id()::pg_catalog.text,
         'database', $2::pg_catalog.text, 'request_id', $3::pg_catalog.text,
         'statements', $4::pg_catalog.int4))
-      """
+      """)
     static let keep: StatementText = "select transom.keep_answer($1, $2)"
     /// NULL where nothing has been written.
     static let identify: StatementText = "select pg_catalog.pg_current_xact_id_if_assigned()"
   }
+
+  /// An insert of an event, which can tell the transaction's id beside: that takes no right to read anything.
+  private struct Insert {
+    let plain: StatementText
+    let telling: StatementText
+
+    init(_ sql: String) {
+      plain = StatementText(sql)
+      telling = StatementText(sql + " returning pg_catalog.pg_current_xact_id()")
+    }
+
+    func text(tellsID: Bool) -> StatementText { tellsID ? telling : plain }
+  }
+
+  /// Whether a step's result holds the transaction's id.
+  func tellsID(_ step: Step) -> Bool { identifying.map { steps[$0] == step } ?? false }
 
   /// A group's RELEASE.
   package func releaseSQL(of group: Int) -> String {

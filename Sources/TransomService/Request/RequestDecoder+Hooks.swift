@@ -36,7 +36,10 @@ extension RequestDecoder {
     _ node: JSONNode, _ json: borrowing JSONReader
   ) throws(RequestError) -> TransactionRequest.Hook {
     try json.expect(.object, node)
-    var fields: [HookField: JSONNode] = [:]
+    var event: JSONNode?
+    var data: JSONNode?
+    var refs: JSONNode?
+    var url: JSONNode?
     var seen: UInt32 = 0
     var children = json.children(of: node)
     while let key = json.next(&children), let value = json.next(&children) {
@@ -44,19 +47,24 @@ extension RequestDecoder {
         throw unknownField(key, json, allowed: "allowed are \(HookField.list)")
       }
       try json.note(field, key, in: &seen)
-      fields[field] = value
+      switch field {
+      case .event: event = value
+      case .data: data = value
+      case .refs: refs = value
+      case .url: url = value
+      }
     }
-    guard let event = fields[.event] else {
+    guard let event else {
       throw json.error(.invalidRequest, at: node, "\"event\" is missing")
     }
     let first = request.parameters.count
     request.appendEventID()
-    if let url = fields[.url] { try decodeAddress(url, json) }
+    if let url { try decodeAddress(url, json) }
     let name = try eventName(event, json)
     request.parameters.append(name.utf8)
-    let template = try decodeData(fields[.data], fields[.refs], node, json)
+    let template = try decodeData(data, refs, node, json)
     return TransactionRequest.Hook(
-      event: name, hasAddress: fields[.url] != nil,
+      event: name, hasAddress: url != nil,
       parameters: first..<request.parameters.count, template: template)
   }
 

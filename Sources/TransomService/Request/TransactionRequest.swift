@@ -156,10 +156,12 @@ extension TransactionRequest {
 }
 
 extension TransactionRequest {
+  private static let unknownEventID = [UInt8](repeating: UInt8(ascii: "0"), count: 32)
+
   /// Appends a place for an event's id to the parameters.
   mutating func appendEventID() {
     eventIDs.append(parameters.count)
-    parameters.append(repeatElement(UInt8(ascii: "0"), count: 32))
+    parameters.append(Self.unknownEventID)
   }
 
   /// Lets the commit be told to the webhooks that want to know, unless nothing can be stored.

@@ -40,6 +40,7 @@ import TransomService
       try await withExecutor(for: database) {
         $0.connectionString = proxy.connectionString(database: database.name)
         $0.connections = 2
+        $0.hasOutbox = document.contains("on_commit")
       } _: { harness in
         _ = try await harness.backend()
         try await withSideConnection(database) { side in
@@ -73,6 +74,22 @@ import TransomService
       #expect(tree["status"]?.text == "committed")
       #expect(tree["results"]?[0]?["rows"]?[0]?["n"]?.text == "7")
       #expect(try await database.value("select count(*) from t") == "1")
+    }
+  }
+
+  @Test func `an event tells which transaction it was, too`() async throws {
+    let document = """
+      {"statements": [{"sql": "insert into t values (7)"}],
+        "on_commit": [{"event": "a"}, {"event": "b"}]}
+      """
+    try await lose(document) { side in
+      try await side.letGo()
+    } check: { answer, database in
+      let tree = try answer.get()
+      #expect(tree["status"]?.text == "committed")
+      #expect(tree["events"]?.elements.map { $0["event"]?.text } == ["a", "b"])
+      #expect(try await database.value("select count(*) from t") == "1")
+      #expect(try await database.value("select count(*) from transom.new_events") == "2")
     }
   }
 

@@ -161,6 +161,35 @@ private func sql(_ plan: TransactionPlan) -> [String] { plan.steps.map(plan.sql(
     let plan = TransactionPlan(try decode("{\(members)}"))
     #expect(plan.steps.contains(.identify) == asks)
     if asks { #expect(plan.steps.suffix(2) == [.identify, .end]) }
+    #expect(plan.identifying == (asks ? plan.steps.count - 2 : nil))
+  }
+
+  private func emitting(_ members: String, endsApart: Bool = false) throws -> TransactionPlan {
+    var json = JSONReader()
+    let request = try RequestDecoder.decode(
+      Array("{\(members)}".utf8).span, with: &json, hooks: .any(in: "default"))
+    return TransactionPlan(request, endsApart: endsApart)
+  }
+
+  @Test func `the insert of the last event tells the transaction's id`() throws {
+    let id = " returning pg_catalog.pg_current_xact_id()"
+    let two = try emitting(
+      #""statements": [{"sql": "a"}], "on_commit": [{"event": "a"}, {"event": "a", "url": "http://a"}]"#
+    )
+    #expect(two.steps.suffix(3) == [.emit(hook: 0), .emit(hook: 1), .end])
+    #expect(two.identifying == two.steps.count - 2)
+    #expect(two.steps.map { two.sql(of: $0).hasSuffix(id) }.suffix(3) == [false, true, false])
+    let ofGroup = try emitting(
+      #""statements": [{"savepoint": [{"sql": "a"}], "on_commit": [{"event": "a"}]}]"#)
+    #expect(
+      ofGroup.steps.suffix(4) == [.emit(hook: 0), .release(group: 0), .identify, .end])
+    #expect(!ofGroup.steps.contains { ofGroup.sql(of: $0).hasSuffix(id) })
+    let apart = try emitting(
+      #""statements": [{"sql": "a"}], "on_commit": [{"event": "a"}]"#, endsApart: true)
+    #expect(apart.steps.suffix(3) == [.emit(hook: 0), .identify, .end])
+    let dry = try emitting(
+      #""dry_run": true, "statements": [{"sql": "a"}], "on_commit": [{"event": "a"}]"#)
+    #expect(dry.steps.suffix(2) == [.emit(hook: 0), .end] && dry.identifying == nil)
   }
 
   @Test func `only commands of Transom's own are transaction control`() throws {

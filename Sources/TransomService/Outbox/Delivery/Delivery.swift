@@ -1,3 +1,5 @@
+internal import FoundationEssentials
+internal import TransomEventLoop
 internal import TransomWebhooks
 
 /// One event on its way to one webhook, as a dispatcher has claimed it.
@@ -41,4 +43,65 @@ struct AttemptRecord: Sendable {
   var verdict: AttemptVerdict?
   /// The attempt as JSON.
   var attempt: String
+}
+
+extension Delivery {
+  /// Why a delivery cannot be sent at all.
+  struct Unsendable: Error, CustomStringConvertible {
+    var description: String
+  }
+
+  /// What is sent, signed with all secrets of the webhook.
+  func request(_ configuration: WebhookConfiguration) -> Result<WebhookRequest, Unsendable> {
+    do throws(WebhookURL.Flaw) {
+      let target = try WebhookURL(url)
+      return request(to: target, configuration)
+    } catch {
+      return .failure(Unsendable(description: error.description))
+    }
+  }
+
+  private func request(
+    to url: WebhookURL, _ configuration: WebhookConfiguration
+  ) -> Result<WebhookRequest, Unsendable> {
+    let opened = secrets.compactMap(configuration.seal.open)
+    guard opened.count == secrets.count else {
+      return .failure(
+        Unsendable(description: "the webhook's secret cannot be opened: its key is missing"))
+    }
+    let timestamp = Int(Date().timeIntervalSince1970)
+    var headers = [
+      (name: "Content-Type", value: "application/json"),
+      (name: "webhook-id", value: messageID),
+      (name: "webhook-timestamp", value: String(timestamp)),
+    ]
+    if !opened.isEmpty {
+      let signature = Signature.header(
+        id: messageID, timestamp: timestamp, body: body, secrets: opened)
+      headers.append((name: "webhook-signature", value: signature))
+    }
+    return .success(
+      WebhookRequest(url: url, headers: headers, body: body, timeout: configuration.timeout))
+  }
+}
+
+extension WebhookAnswer {
+  /// What is kept of an attempt.
+  var json: String {
+    var writer = JSONWriter()
+    writer.raw(#"{"status":"#)
+    if let status { writer.integer(status) } else { writer.null() }
+    writer.raw(#","duration_ms":"#)
+    writer.integer(duration.milliseconds)
+    if let failure {
+      writer.raw(#","failure":"#)
+      writer.string(failure)
+    }
+    writer.raw(#","answer":"#)
+    // PostgreSQL's JSON cannot hold U+0000.
+    let text = excerpt.map { $0 == 0 ? 0x20 : $0 }
+    writer.string(text.span)
+    writer.byte(JSONWriter.closeBrace)
+    return String(decoding: writer.bytes, as: UTF8.self)
+  }
 }

@@ -17,12 +17,20 @@ actor Dispatcher: EventLoopActor {
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.executor }
 
   private let outbox: Outbox
+  /// Where transactions of the same database get their connections.
+  private let transactions: LoopPool?
   private let configuration: WebhookConfiguration
   private let logger: Logger
   /// A turn has something to do.
   private let signal: LoopSignal
   /// There are new events.
   private let news: LoopSignal
+  /// Ends the rest between two turns.
+  private let rested: LoopSignal
+  /// Ends the pause between two fan-outs: only `stop` does so.
+  private let paused: LoopSignal
+  /// Whether the rest ends when half of what is on its way has ended.
+  private var isResting = false
   private let metrics = DeliveryMetrics()
   /// Who claims: different for each process.
   private let owner = Int.random(in: 1...Int.max)
@@ -58,19 +66,27 @@ actor Dispatcher: EventLoopActor {
   /// A turn that takes longer is followed by a pause.
   private static let shortTurn = Duration.milliseconds(2)
   private static let longestRest = Duration.milliseconds(10)
+  /// What is done while transactions wait for connections is left alone for so many times as long as it took: turns and new
+  /// events get a twentieth of the time each.
+  private static let restBesideTransactions = 19
+  private static let longestRestBesideTransactions = Duration.milliseconds(100)
   /// A look that takes longer is made beside the turns.
   private static let shortLook = Duration.milliseconds(3)
 
   /// On the loop only.
   init(
-    of outbox: Outbox, on loop: EventLoop, _ configuration: WebhookConfiguration, logger: Logger
+    of outbox: Outbox, beside transactions: LoopPool?, on loop: EventLoop,
+    _ configuration: WebhookConfiguration, logger: Logger
   ) {
     self.outbox = outbox
+    self.transactions = transactions
     self.loop = loop
     self.configuration = configuration
     self.logger = logger
     signal = LoopSignal(on: loop)
     news = LoopSignal(on: loop)
+    rested = LoopSignal(on: loop)
+    paused = LoopSignal(on: loop)
     lanes = DeliveryLanes(
       maximum: configuration.concurrency, forEach: configuration.concurrencyForEach)
     nextSweep = .now + Self.sweepInterval
@@ -128,8 +144,7 @@ actor Dispatcher: EventLoopActor {
   /// Claims nothing more, gives what is on its way a while, and hands the rest back. Returns when all is recorded.
   func stop(within limit: Duration) async {
     isStopping = true
-    news.set()
-    signal.set()
+    for signal in [signal, news, rested, paused] { signal.set() }
     guard !hasEnded else { return }
     let timer = loop.schedule(at: loop.now + limit) { [weak self] in
       self?.onLoop { $0.client?.close() }
@@ -142,29 +157,33 @@ actor Dispatcher: EventLoopActor {
 
   /// Makes deliveries of new events until `stop`.
   ///
-  /// The more often that is done, the more it costs for each event. So it is left alone for as long as it took: what is
-  /// emitted meanwhile is done at once then.
+  /// The more often that is done, the more it costs for each event. So it is left alone for as long as it took, or longer
+  /// beside transactions that wait: what is emitted meanwhile is done at once then.
   private func fanOut() async {
-    var limit = Outbox.fanOutLimit.events
+    var fitting = Outbox.fanOutLimit.events
     while !isStopping {
+      let limit =
+        transactionsWait ? min(fitting, Outbox.fanOutLimit.besideTransactions) : fitting
       let begin = MonotonicInstant.now
       var mayHaveMore = false
       do {
         let made = try await outbox.fanOut(limit)
         if made.deliveries > 0 { signal.set() }
         mayHaveMore = made.events == limit
-        limit = Self.fanOutLimit(after: made)
+        fitting = Self.fittingLimit(after: made)
       } catch {
         report(error)
       }
       let took = MonotonicInstant.now - begin
-      try? await Task.sleep(for: min(took, configuration.pollInterval))
+      await paused.wait(
+        for: transactionsWait
+          ? Self.restBesideTransactions(after: took) : min(took, configuration.pollInterval))
       if !mayHaveMore { await news.wait(for: configuration.pollInterval) }
     }
   }
 
   /// How many new events are taken next, so that there are not too many deliveries of them at a time.
-  private static func fanOutLimit(after made: (events: Int, deliveries: Int)) -> Int {
+  private static func fittingLimit(after made: (events: Int, deliveries: Int)) -> Int {
     let limit = Outbox.fanOutLimit
     guard made.deliveries > 0 else { return limit.events }
     return max(1, min(limit.events, limit.deliveries * made.events / made.deliveries))
@@ -172,16 +191,29 @@ actor Dispatcher: EventLoopActor {
 
   // MARK: A turn
 
-  /// A turn that takes long shows that the machine has more to do than it can. Then the next one waits for a while, until
-  /// half of what is on its way to prompt webhooks has ended: the more it records and claims, the less each costs.
+  /// Each turn costs transactions some of the machine. While they wait for connections, deliveries get a small part of it,
+  /// in fewer turns with more in each. And a turn that takes long shows that the machine has more to do than it can: then the
+  /// next one waits for a while, until half of what is on its way to prompt webhooks has ended.
   private func rest(since begin: MonotonicInstant) async {
     let took = MonotonicInstant.now - begin
-    guard took > Self.shortTurn else { return }
-    let end = MonotonicInstant.now + min(took * 2, Self.longestRest)
-    while !isStopping, records.count * 2 < lanes.promptCount, MonotonicInstant.now < end {
-      try? await Task.sleep(for: .milliseconds(1))
+    guard !isStopping else { return }
+    if transactionsWait {
+      return await rested.wait(for: Self.restBesideTransactions(after: took))
     }
+    guard took > Self.shortTurn, !hasHalfEnded else { return }
+    isResting = true
+    await rested.wait(for: min(took * 2, Self.longestRest))
+    isResting = false
   }
+
+  private var hasHalfEnded: Bool { records.count * 2 >= lanes.promptCount }
+
+  private static func restBesideTransactions(after took: Duration) -> Duration {
+    min(took * restBesideTransactions, longestRestBesideTransactions)
+  }
+
+  /// Whether the machine, or at least the database, has more transactions to do than it can: they come first.
+  private var transactionsWait: Bool { transactions?.hasWaiters == true }
 
   /// Records what has ended, and begins with what it has claimed.
   private func turn(_ client: WebhookClient) async {
@@ -317,54 +349,17 @@ actor Dispatcher: EventLoopActor {
     _ delivery: Delivery, _ place: DeliveryLanes.Place, _ client: WebhookClient
   ) async {
     let answer =
-      switch message(delivery) {
+      switch delivery.request(configuration) {
       case .success(let request): await client.send(request)
       case .failure(let error): WebhookAnswer(failure: error.description)
       }
     ended(delivery, place, answer)
   }
 
-  private func message(_ delivery: Delivery) -> Result<WebhookRequest, Unsendable> {
-    do throws(WebhookURL.Flaw) {
-      let url = try WebhookURL(delivery.url)
-      return request(delivery, url)
-    } catch {
-      return .failure(Unsendable(description: error.description))
-    }
-  }
-
-  private struct Unsendable: Error, CustomStringConvertible {
-    var description: String
-  }
-
-  private func request(
-    _ delivery: Delivery, _ url: WebhookURL
-  ) -> Result<WebhookRequest, Unsendable> {
-    let secrets = delivery.secrets.compactMap(configuration.seal.open)
-    guard secrets.count == delivery.secrets.count else {
-      return .failure(
-        Unsendable(description: "the webhook's secret cannot be opened: its key is missing"))
-    }
-    let timestamp = Int(Date().timeIntervalSince1970)
-    var headers = [
-      (name: "Content-Type", value: "application/json"),
-      (name: "webhook-id", value: delivery.messageID),
-      (name: "webhook-timestamp", value: String(timestamp)),
-    ]
-    if !secrets.isEmpty {
-      let signature = Signature.header(
-        id: delivery.messageID, timestamp: timestamp, body: delivery.body, secrets: secrets)
-      headers.append((name: "webhook-signature", value: signature))
-    }
-    return .success(
-      WebhookRequest(
-        url: url, headers: headers, body: delivery.body, timeout: configuration.timeout))
-  }
-
   private func ended(
     _ delivery: Delivery, _ place: DeliveryLanes.Place, _ answer: WebhookAnswer
   ) {
-    var record = AttemptRecord(id: delivery.id, verdict: nil, attempt: Self.json(answer))
+    var record = AttemptRecord(id: delivery.id, verdict: nil, attempt: answer.json)
     let wasCutOff = isStopping && answer.status == nil && client?.isClosed == true
     if !wasCutOff {
       let now = Int(Date().timeIntervalSince1970)
@@ -378,24 +373,7 @@ actor Dispatcher: EventLoopActor {
       place, succeeded: wasCutOff ? nil : record.verdict == .delivered, at: loop.now)
     metrics.attempt(record.verdict, answer.duration)
     records.append(record)
+    if isResting, hasHalfEnded { rested.set() }
     signal.set()
-  }
-
-  private static func json(_ answer: WebhookAnswer) -> String {
-    var writer = JSONWriter()
-    writer.raw(#"{"status":"#)
-    if let status = answer.status { writer.integer(status) } else { writer.null() }
-    writer.raw(#","duration_ms":"#)
-    writer.integer(answer.duration.milliseconds)
-    if let failure = answer.failure {
-      writer.raw(#","failure":"#)
-      writer.string(failure)
-    }
-    writer.raw(#","answer":"#)
-    // PostgreSQL's JSON cannot hold U+0000.
-    let excerpt = answer.excerpt.map { $0 == 0 ? 0x20 : $0 }
-    writer.string(excerpt.span)
-    writer.byte(JSONWriter.closeBrace)
-    return String(decoding: writer.bytes, as: UTF8.self)
   }
 }

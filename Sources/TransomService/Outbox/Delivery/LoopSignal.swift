@@ -8,9 +8,8 @@ actor LoopSignal: EventLoopActor {
   nonisolated let loop: EventLoop
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.executor }
 
-  /// Whether another thread has set it, and the loop has not come to that yet: one call tells all that are set meanwhile.
-  private let isOnItsWay = Atomic(false)
-  private var isSet = false
+  /// Whether it is set. Who sets it when it is set already has nothing to do: a thousand commits wake the loop once.
+  private let isSet = Atomic(false)
   private var waiter: CheckedContinuation<Void, Never>?
   private var timer: EventLoop.TimerID?
 
@@ -18,32 +17,27 @@ actor LoopSignal: EventLoopActor {
 
   /// Ends the wait, or the next one. From any thread.
   nonisolated func set() {
+    guard !isSet.exchange(true, ordering: .acquiringAndReleasing) else { return }
     if loop.isCurrent {
-      onLoop { $0.signal() }
-    } else if !isOnItsWay.exchange(true, ordering: .acquiringAndReleasing) {
-      loop.execute {
-        self.isOnItsWay.store(false, ordering: .releasing)
-        self.onLoop { $0.signal() }
-      }
+      onLoop { $0.wake() }
+    } else {
+      // By then a wait may have ended by it, and another one begun.
+      loop.execute { self.onLoop { if $0.isSet.load(ordering: .acquiring) { $0.wake() } } }
     }
   }
 
   /// Waits until `set`, at once if that was before; or until the time is over.
   func wait(for limit: Duration) async {
-    if isSet {
-      isSet = false
-      return
-    }
+    guard !isSet.exchange(false, ordering: .acquiringAndReleasing) else { return }
     let deadline = loop.now + limit
     await withCheckedContinuation { continuation in
       waiter = continuation
-      timer = loop.schedule(at: deadline) { [weak self] in self?.onLoop { $0.signal() } }
+      timer = loop.schedule(at: deadline) { [weak self] in self?.onLoop { $0.wake() } }
     }
-    isSet = false
+    isSet.store(false, ordering: .releasing)
   }
 
-  private func signal() {
-    isSet = true
+  private func wake() {
     if let timer { loop.cancel(timer) }
     timer = nil
     exchange(&waiter, with: nil)?.resume()
