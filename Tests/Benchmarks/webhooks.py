@@ -92,10 +92,12 @@ def main():
         paced(transom, 200, options.seconds)
         time.sleep(1)
         calm = received(port)
+        rest = pending(cluster)
         print(f"W2 {w2:,.0f}/s; W5 {w5:,.0f}/s, {statistics.median(ratios):.2f} of it (wanted 0.75; the rounds:"
               f" {', '.join(f'{ratio:.2f}' for ratio in ratios)}). Deliveries: {during:,.0f}/s"
               f" meanwhile, {left:,} left then, {drain:,.0f}/s alone. At 200 transactions/s, from event to receiver:"
-              f" p50 {share(calm, 0.5):.1f} ms, p99 {share(calm, 0.99):.1f} ms (wanted 50), {len(calm)} messages.")
+              f" p50 {share(calm, 0.5):.1f} ms, p99 {share(calm, 0.99):.1f} ms (wanted 50), {len(calm)} messages,"
+              f" {rest} left a second later (wanted 0).")
     finally:
         stop(transom.process)
         receiver.kill()
