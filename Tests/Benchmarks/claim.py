@@ -79,14 +79,14 @@ def main():
         transom.start()
         stop(transom.process)
         fill(cluster, options)
-        sizes = cluster.sql("""
-            SELECT relname || ' ' || pg_size_pretty(pg_relation_size(oid)) FROM pg_class
-            WHERE relname ~ '^deliveries' AND relkind IN ('r', 'i') ORDER BY pg_relation_size(oid) DESC""")
-        say(sizes)
         begin = time.monotonic()
         transom.start()
         time.sleep(max(0, begin + options.seconds - time.monotonic()))
         stop(transom.process)
+        sizes = cluster.sql("""
+            SELECT relname || ' ' || pg_size_pretty(pg_relation_size(oid)) FROM pg_class
+            WHERE relname ~ '^deliveries' AND relkind IN ('r', 'i') ORDER BY pg_relation_size(oid) DESC""")
+        say(sizes)
         claims = list(plans(cluster))
         times = sorted(time for time, _ in claims)
         say(f"\n{len(times)} claims: median {statistics.median(times):.2f} ms, longest {times[-1]:.2f} ms;"
