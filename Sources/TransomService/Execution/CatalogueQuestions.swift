@@ -6,9 +6,9 @@ internal import TransomPostgres
 /// composite type, types are renamed, made and dropped, also by the very transaction that uses them. So a result with a
 /// type that is not built in is written once it is certain that what is known of the type holds in this transaction:
 ///
-/// 1. The connection remembers which statements returned such types. When one of them is sent again, the pipeline's last
-///    command but the end asks for the types' stamps (`CatalogueType.check`): no round trip more, and if they are as they were, what
-///    is known is true.
+/// 1. The connection remembers which statements returned such types. When one of them is sent again, the same
+///    pipeline asks for the types' stamps (`CatalogueType.check`), right before what tells the transaction's id, else before the end:
+///    no round trip more, and if they are as they were, what is known is true.
 /// 2. Otherwise, such as the first time, the types are looked up when the pipeline has been answered: in the
 ///    transaction as long as it is open, else behind it. That is one round trip more.
 /// 3. A plan that makes or changes types is cut so that each result is written before they can change again or vanish

@@ -2,7 +2,7 @@ internal import FoundationEssentials
 internal import TransomPostgres
 
 /// The id of an event: a UUID of version 7, whose first part is the time in milliseconds and in 4,096ths of one, so that
-/// ids ascend (RFC 9562, sections 5.7 and 6.2, method 3). A client reads it as `evt_` and its 32 digits.
+/// ids ascend with the time (RFC 9562, sections 5.7 and 6.2, method 3). A client reads it as `evt_` and its 32 digits.
 ///
 /// The service makes it, not the database: to read it there, who emits would have to be allowed to read events.
 struct EventID {

@@ -44,13 +44,13 @@ package struct PlanStateMachine: Sendable {
     case result(statement: Int)
     /// One run's share of a batch's result; `rowCount` is that of all runs so far.
     case run(statement: Int, isFirst: Bool, isLast: Bool, rowCount: Int)
-    /// A hook's event is stored. If the result has a row, that holds the transaction's id.
+    /// A hook's event is stored. If it is the last one, the result may hold the transaction's id (`TransactionPlan.identifying`).
     case emitted(hook: Int)
     case groupBegan(Int)
     case groupReleased(Int)
     /// The Idempotency-Key is this transaction's.
     case claimed
-    /// The result holds the transaction's id; NULL if nothing has been written.
+    /// The result holds the transaction's id, be it that of the report; NULL if nothing has been written.
     case identified
   }
 

@@ -17,7 +17,8 @@ actor Dispatcher: EventLoopActor {
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.executor }
 
   private let outbox: Outbox
-  /// Where transactions of the same database get their connections.
+  /// Where transactions of the same database get their connections, on this loop: it stands for the others, as clients are
+  /// spread evenly.
   private let transactions: LoopPool?
   private let configuration: WebhookConfiguration
   private let logger: Logger

@@ -34,7 +34,8 @@ actor LoopSignal: EventLoopActor {
       waiter = continuation
       timer = loop.schedule(at: deadline) { [weak self] in self?.onLoop { $0.wake() } }
     }
-    isSet.store(false, ordering: .releasing)
+    // An exchange, not a store: who finds it set and does nothing has done all before that what comes next here reads.
+    _ = isSet.exchange(false, ordering: .acquiringAndReleasing)
   }
 
   private func wake() {
