@@ -12,8 +12,8 @@ extension TransactionRun {
     if isStreamed { return succeededStreaming(result, &writer, on: connection) }
     unanswered -= 1
     let effect = machine.succeeded(tagIsCommit: result.isCommit, rowCount: result.affectedRows)
-    if effect == .identified { return identify(result) }
-    if case .emitted = effect, result.returnsRows { identify(result) }
+    if tellsID(effect, result) { identify(result) }
+    if effect == .identified { return }
     if effect == .claimed { return hasClaimed = true }
     if let statement = effect.statement { times.answered(statement) }
     // Neon's driver is told types by their OIDs.

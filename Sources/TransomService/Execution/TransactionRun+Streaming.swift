@@ -53,8 +53,8 @@ extension TransactionRun {
     }
     unanswered -= 1
     let effect = machine.succeeded(tagIsCommit: result.isCommit, rowCount: result.affectedRows)
-    if effect == .identified { return identify(result) }
-    if case .emitted = effect, result.returnsRows { identify(result) }
+    if tellsID(effect, result) { identify(result) }
+    if effect == .identified { return }
     if let statement = effect.statement { times.answered(statement) }
     streamed[0].write(effect, result, keepingIn: &writer, types)
   }

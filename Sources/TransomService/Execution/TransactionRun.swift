@@ -275,6 +275,17 @@ struct TransactionRun: ~Copyable {
     ServiceError(failure, at: plan.pointer(of: failure)).problem
   }
 
+  /// Whether a command's result holds the transaction's id: of the inserts of events only the one that is to tell it has a row.
+  func tellsID(
+    _ effect: PlanStateMachine.Effect, _ result: borrowing PGResultHandle
+  ) -> Bool {
+    switch effect {
+    case .identified: true
+    case .emitted: result.returnsRows
+    case .none, .claimed, .groupBegan, .groupReleased, .result, .run: false
+    }
+  }
+
   mutating func identify(_ result: borrowing PGResultHandle) {
     guard result.rowCount == 1 else { return }
     guard !result.isNull(row: 0, column: 0) else { return identity = .nothingWritten }

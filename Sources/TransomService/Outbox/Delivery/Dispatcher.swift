@@ -69,7 +69,7 @@ actor Dispatcher: EventLoopActor {
   private static let longestRest = Duration.milliseconds(10)
   /// What is done while transactions wait for connections is left alone for so many times as long as it took: turns and new
   /// events get a twentieth of the time each.
-  private static let restBesideTransactions = 19
+  private static let restFactorBesideTransactions = 19
   private static let longestRestBesideTransactions = Duration.milliseconds(100)
   /// A look that takes longer is made beside the turns.
   private static let shortLook = Duration.milliseconds(3)
@@ -210,7 +210,7 @@ actor Dispatcher: EventLoopActor {
   private var hasHalfEnded: Bool { records.count * 2 >= lanes.promptCount }
 
   private static func restBesideTransactions(after took: Duration) -> Duration {
-    min(took * restBesideTransactions, longestRestBesideTransactions)
+    min(took * restFactorBesideTransactions, longestRestBesideTransactions)
   }
 
   /// Whether the machine, or at least the database, has more transactions to do than it can: they come first.
