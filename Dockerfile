@@ -9,11 +9,11 @@ WORKDIR /src
 COPY Package.* ./
 RUN swift package resolve
 COPY openapi.yaml ./
+COPY scripts scripts
 COPY Sources Sources
 COPY Tests Tests
-# With Swift's own libraries inside, the image below needs no Swift.
-RUN swift build -c release --product transom --static-swift-stdlib \
-      -Xswiftc -enforce-exclusivity=unchecked \
+# Swift's own libraries are inside: the image below needs no Swift.
+RUN scripts/build-release \
     && install -s .build/release/transom /usr/local/bin/transom
 
 FROM debian:bookworm-slim

@@ -1,12 +1,10 @@
 # Each target does all it needs, also in a fresh clone. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-asan test-tsan test-random test-webhooks fuzz schemathesis page lint format bench bench-library docs \
+.PHONY: help run build test test-asan test-tsan test-random test-webhooks fuzz schemathesis page lint format bench bench-library order docs \
   install install-files deb try-image try-deb check-deploy deps clean
 
 SWIFT ?= swift
-# The released executable holds Swift's own libraries, and leaves out the checks for overlapping accesses to memory, which
-# every test makes: a tenth of the time that our own code takes.
-RELEASE = build -c release --product transom --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked
+export SWIFT
 # Where make install puts what it has built; DESTDIR is put before each of them.
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
@@ -31,7 +29,7 @@ run: build ## Build, and serve with a PostgreSQL of its own (or set DATABASE_URL
 	exec .build/release/transom serve $(ARGS)
 
 build: deps ## Build for release
-	$(SWIFT) $(RELEASE)
+	scripts/build-release
 
 test: ## Run all tests, on private PostgreSQL servers that they make and remove
 	scripts/install-deps test
@@ -88,7 +86,7 @@ format: ## Format all Swift files in place
 
 bench: ## Measure the service against pgbench, and the library against psycopg 3, on this machine
 	scripts/install-deps bench
-	$(SWIFT) $(RELEASE)
+	scripts/build-release
 	python3 Tests/Benchmarks/bench.py $(ARGS)
 	python3 Tests/Benchmarks/webhooks.py
 	python3 Tests/Benchmarks/hanging.py
@@ -98,6 +96,13 @@ bench-library: ## Measure the library alone against psycopg 3 on this machine (a
 	scripts/install-deps bench
 	$(SWIFT) build -c release --package-path Tests/Benchmarks/Library --scratch-path .build/bench/library -Xswiftc -enforce-exclusivity=unchecked
 	python3 Tests/Benchmarks/library.py $(ARGS)
+
+order: build ## Find anew which functions the linker lays side by side, from what transactions run
+	scripts/install-deps order
+	python3 Tests/Benchmarks/order.py .build/release/transom >.build/functions.order
+	mv .build/functions.order Sources/transom/functions.order
+	rm .build/release/transom
+	scripts/build-release
 
 docs: deps ## Make the documentation of the libraries
 	scripts/docs

@@ -154,7 +154,7 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
-      ], swiftSettings: strict),
+      ], exclude: ["functions.order"], swiftSettings: strict),
 
     .target(
       name: "TestSupport",

@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""Which functions a transaction runs, those that take most first: the order in which the linker lays them side by side.
+
+  make order          after `make build`; needs valgrind and wrk
+  python3 Tests/Benchmarks/order.py .build/release/transom >Sources/transom/functions.order
+
+A request runs some 1,300 functions, each once or twice, of the 25 MiB that the executable holds with Swift's own libraries:
+what it takes is mostly to fetch them. Names that the executable does not hold any more are passed over by the linker, so
+that the file may be older than the sources.
+"""
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench import Transom, Wrong, free_port, say, stop
+from cluster import Cluster
+
+WORKLOADS = ("w1", "w2", "w3", "w4")
+
+
+class Watched(Transom):
+    """The service under Valgrind, which counts instructions once it is told to."""
+
+    def __init__(self, executable, counts, cluster):
+        self.pool, self.conns, self.cluster = 4, [4], cluster
+        self.command = ["valgrind", "--tool=callgrind", "--demangle=no", "--instr-atstart=no",
+                        f"--callgrind-out-file={counts}", executable]
+        self.log = cluster.folder / "transom.log"
+
+    def start(self):
+        self.port = free_port()
+        with open(self.log, "w") as log:
+            self.process = subprocess.Popen(
+                [*self.command, "serve", "--listen", f"127.0.0.1:{self.port}", "--database-url",
+                 self.cluster.url, "--pool-size", str(self.pool)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        deadline = time.monotonic() + 120
+        while self.process.poll() is None and time.monotonic() < deadline:
+            try:
+                if self.call("GET", "/readyz")[0] == 200:
+                    return
+            except OSError:
+                pass
+            time.sleep(0.1)
+        stop(self.process)
+        raise Wrong(f"the service did not get ready: {self.log.read_text()[-600:]}")
+
+    def count(self, on):
+        subprocess.run(["callgrind_control", "-i", "on" if on else "off", str(self.process.pid)],
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def instructions(text, executable):
+    """What each function of the executable took itself, by its name (Valgrind manual, "Callgrind Format")."""
+    objects, functions, taken = {}, {}, {}
+    held = function = None
+    is_call = False
+    for line in text:
+        if named := re.match(r"(c?ob|c?fn)=\((\d+)\)(?: (.*))?", line):
+            kind, number, name = named.groups()
+            names = objects if kind.endswith("ob") else functions
+            if name:
+                names[number] = name
+            if kind == "ob":
+                held = names[number]
+            elif kind == "fn":
+                # Callgrind tells a function that calls itself from the first call.
+                function = re.sub(r"'\d+$", "", names[number])
+        elif line.startswith("calls="):
+            is_call = True
+        elif cost := re.match(r"[+\-*\d]\S* (\d+)$", line):
+            if not is_call and held == executable:
+                taken[function] = taken.get(function, 0) + int(cost[1])
+            is_call = False
+    return taken
+
+
+def order(executable, folder):
+    # Valgrind does not read what lld writes for debuggers.
+    stripped, counts = f"{folder}/transom", Path(folder, "counts")
+    subprocess.run(["strip", "-g", "-o", stripped, executable], check=True)
+    cluster = Cluster(1)
+    try:
+        service = Watched(stripped, counts, cluster)
+        service.start()
+        try:
+            for workload in WORKLOADS:
+                cluster.reset(workload)
+                service.try_once(workload)
+            service.count(True)
+            for workload in WORKLOADS:
+                cluster.reset(workload)
+                measured, _ = service.load(workload, service.conns[0], 5)
+                say(f"{workload}: {measured['requests']} requests")
+            service.count(False)
+        finally:
+            stop(service.process)
+    finally:
+        cluster.close()
+    taken = instructions(counts.open(), stripped)
+    return sorted(taken, key=lambda name: (-taken[name], name))
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+    with tempfile.TemporaryDirectory() as folder:
+        names = order(str(Path(sys.argv[1]).resolve()), folder)
+    # An unnamed function is an address.
+    print("\n".join(name for name in names if not name.startswith("0x")))
+
+
+if __name__ == "__main__":
+    main()
