@@ -94,7 +94,8 @@ bench: ## Measure the service against pgbench, and the library against psycopg 3
 
 bench-library: ## Measure the library alone against psycopg 3 on this machine (a part of make bench)
 	scripts/install-deps bench
-	$(SWIFT) build -c release --package-path Tests/Benchmarks/Library --scratch-path .build/bench/library -Xswiftc -enforce-exclusivity=unchecked
+	$(SWIFT) build -c release --package-path Tests/Benchmarks/Library --scratch-path .build/bench/library \
+	  --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked
 	python3 Tests/Benchmarks/library.py $(ARGS)
 
 order: build ## Find anew which functions the linker lays side by side, from what transactions run

@@ -47,7 +47,14 @@ public final class Cursor {
 
   /// The next row; nil after the last one.
   public func fetchOne() async throws -> Row? {
-    guard try await hasNext() else { return nil }
+    if let row = try fetched() { return row }
+    return try await hasNext() ? fetched() : nil
+  }
+
+  /// The next row if it is here already, as most are: without a call of an asynchronous function.
+  private func fetched() throws(PostgresError) -> Row? {
+    try checkNotExpired()
+    guard next < rows.count else { return nil }
     defer { next += 1 }
     return Row(rows[next], 0)
   }
@@ -120,11 +127,15 @@ extension Cursor: AsyncSequence {
     let cursor: Cursor
 
     /// The next row; nil after the last one.
-    public func next() async throws -> Row? { try await cursor.fetchOne() }
+    public func next() async throws -> Row? {
+      if let row = try cursor.fetched() { return row }
+      return try await cursor.fetchOne()
+    }
 
     /// The next row, on the caller's actor; nil after the last one.
     public func next(isolation actor: isolated (any Actor)?) async throws(any Error) -> Row? {
-      try await cursor.fetchOne()
+      if let row = try cursor.fetched() { return row }
+      return try await cursor.fetchOne()
     }
   }
 
