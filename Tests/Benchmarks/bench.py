@@ -92,7 +92,10 @@ class PgBench:
 
 class Transom:
     name = "transom"
+    launcher = []
     arguments = []
+    patience = 20
+    """Seconds until it is ready."""
     workloads = list(WORKLOADS)
     path = "/transactions"
     headers = {"Content-Type": "application/json"}
@@ -104,13 +107,13 @@ class Transom:
 
     def start(self):
         self.port = free_port()
-        command = [self.options.transom, "serve", "--listen", f"127.0.0.1:{self.port}",
+        command = [*self.launcher, self.options.transom, "serve", "--listen", f"127.0.0.1:{self.port}",
                    "--database-url", self.cluster.url, "--pool-size", str(self.options.pool),
                    *self.arguments]
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + self.patience
         while self.process.poll() is None and time.monotonic() < deadline:
             try:
                 if self.call("GET", "/readyz")[0] == 200:

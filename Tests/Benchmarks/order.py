@@ -13,10 +13,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
-from bench import Transom, Wrong, free_port, say, stop
+from bench import Transom, say, stop
 from cluster import Cluster
 
 WORKLOADS = ("w1", "w2", "w3", "w4")
@@ -25,29 +25,12 @@ WORKLOADS = ("w1", "w2", "w3", "w4")
 class Watched(Transom):
     """The service under Valgrind, which counts instructions once it is told to."""
 
-    def __init__(self, executable, counts, cluster):
-        self.pool, self.conns, self.cluster = 4, [4], cluster
-        self.command = ["valgrind", "--tool=callgrind", "--demangle=no", "--instr-atstart=no",
-                        f"--callgrind-out-file={counts}", executable]
-        self.log = cluster.folder / "transom.log"
+    patience = 120
 
-    def start(self):
-        self.port = free_port()
-        with open(self.log, "w") as log:
-            self.process = subprocess.Popen(
-                [*self.command, "serve", "--listen", f"127.0.0.1:{self.port}", "--database-url",
-                 self.cluster.url, "--pool-size", str(self.pool)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        deadline = time.monotonic() + 120
-        while self.process.poll() is None and time.monotonic() < deadline:
-            try:
-                if self.call("GET", "/readyz")[0] == 200:
-                    return
-            except OSError:
-                pass
-            time.sleep(0.1)
-        stop(self.process)
-        raise Wrong(f"the service did not get ready: {self.log.read_text()[-600:]}")
+    def __init__(self, executable, counts, cluster):
+        super().__init__(SimpleNamespace(transom=executable, pool=4, conns=[4]), cluster)
+        self.launcher = ["valgrind", "--tool=callgrind", "--demangle=no", "--instr-atstart=no",
+                         f"--callgrind-out-file={counts}"]
 
     def count(self, on):
         subprocess.run(["callgrind_control", "-i", "on" if on else "off", str(self.process.pid)],
