@@ -7,15 +7,18 @@
 ///       }
 ///     }
 ///
-/// Rows are fetched in batches while they are read. What is left unread when another statement is executed on the same
+/// Rows are fetched in batches of up to 128 while they are read; a row that is kept keeps its batch in memory. What is left unread when another statement is executed on the same
 /// connection is fetched to the end first, and kept in memory for the cursor. A cursor that is left before its end has
 /// the rest thrown away: outside of an atomic block by cancelling the statement, inside by fetching it. To read just
 /// some rows of many, use ``Connection/serverCursor(_:scroll:hold:_:)``.
 public final class Cursor {
   private let connection: Connection
   private var stream: RowStream?
-  private var rows: [ResultStorage] = []
+  /// The result whose rows are handed out, those that follow it, and which row of it is next.
+  private var rows: ResultStorage?
+  private var following: ArraySlice<ResultStorage> = []
   private var next = 0
+  private var count = 0
   private var changedRows = 0
   private var shape: ResultStorage?
   var isExpired = false
@@ -54,9 +57,9 @@ public final class Cursor {
   /// The next row if it is here already, as most are: without a call of an asynchronous function.
   private func fetched() throws(PostgresError) -> Row? {
     try checkNotExpired()
-    guard next < rows.count else { return nil }
+    guard next < count, let rows else { return nil }
     defer { next += 1 }
-    return Row(rows[next], 0)
+    return Row(rows, next)
   }
 
   /// The next rows, up to a number of them.
@@ -80,11 +83,15 @@ public final class Cursor {
 
   private func hasNext() async throws -> Bool {
     try checkNotExpired()
-    while next == rows.count {
+    while next == count {
+      guard following.isEmpty else {
+        hand(out: following.removeFirst())
+        continue
+      }
       guard let stream else { return false }
       guard !stream.isComplete else {
         try take()
-        return !rows.isEmpty
+        return count > 0
       }
       try await connection.scope.fetch(stream)
       try take()
@@ -93,10 +100,16 @@ public final class Cursor {
   }
 
   private func take() throws {
-    rows = []
+    hand(out: nil)
+    following = try stream?.take()[...] ?? []
+    shape = following.first ?? shape ?? stream?.ending
+    if !following.isEmpty { hand(out: following.removeFirst()) }
+  }
+
+  private func hand(out result: ResultStorage?) {
+    rows = result
     next = 0
-    rows = try stream?.take() ?? []
-    shape = rows.first ?? shape ?? stream?.ending
+    count = result?.handle.rowCount ?? 0
   }
 
   // MARK: Closing
@@ -107,8 +120,8 @@ public final class Cursor {
     if let stream, !stream.isComplete { try await connection.scope.abandonStream() }
     stream = nil
     shape = nil
-    rows = []
-    next = 0
+    following = []
+    hand(out: nil)
     changedRows = 0
   }
 

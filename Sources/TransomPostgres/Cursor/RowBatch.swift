@@ -1,11 +1,9 @@
 /// The rows of a running statement that have not all been fetched: they come in batches, so that a hop to the loop is
 /// paid for once in hundreds of rows, and memory stays bounded however many there are.
 struct RowBatch: Answers {
-  private static let mostRows = 128
-  private static let mostBytes = 1 << 20
-
   /// What came of the commands before the statement.
   private(set) var prefix: [Outcome] = []
+  /// The rows, in order; mostly one result holds all of them.
   private(set) var rows: [ResultStorage] = []
   /// The result that ends the rows, with the number of them, or the whole of it if the statement returns no rows.
   private(set) var ending: ResultStorage?
@@ -21,7 +19,6 @@ struct RowBatch: Answers {
   private let commandsBefore: Int
   /// Whether rows are kept, or thrown away, all of them.
   private let keepsRows: Bool
-  private var bytes = 0
 
   init(commandsBefore: Int = 0, keepsRows: Bool = true) {
     self.commandsBefore = commandsBefore
@@ -31,10 +28,24 @@ struct RowBatch: Answers {
   mutating func take(
     from connection: isolated PostgresConnection
   ) throws(ConnectionError) -> PostgresConnection.Awaited? {
-    while rows.count < Self.mostRows, bytes < Self.mostBytes {
+    var gathered = GatheredRows()
+    do throws(ConnectionError) {
+      let awaited = try gather(&gathered, from: connection)
+      rows = gathered.finish()
+      return awaited
+    } catch {
+      rows = gathered.finish()
+      throw error
+    }
+  }
+
+  private mutating func gather(
+    _ gathered: inout GatheredRows, from connection: isolated PostgresConnection
+  ) throws(ConnectionError) -> PostgresConnection.Awaited? {
+    while !gathered.isFull {
       guard let event = try connection.poll(after: &isDeallocating) else {
         // What is there is not kept waiting for what is not.
-        return rows.isEmpty ? connection.awaited : nil
+        return gathered.isEmpty ? connection.awaited : nil
       }
       let isPrefix = prefix.count < commandsBefore
       switch consume event {
@@ -43,7 +54,8 @@ struct RowBatch: Answers {
         prefix.append(.failed(error))
         self.error = error
       case .skipped where isPrefix: prefix.append(.skipped)
-      case .result(let result): take(result)
+      case .result(let result) where !result.isSingleRow: ending = ResultStorage(result)
+      case .result(let result): if keepsRows { gathered.append(result) }
       case .failed(let error): self.error = error
       case .skipped: continue
       case .synced:
@@ -54,12 +66,42 @@ struct RowBatch: Answers {
     }
     return nil
   }
+}
 
-  private mutating func take(_ result: consuming PGResultHandle) {
-    guard result.isSingleRow else { return ending = ResultStorage(result) }
-    guard keepsRows else { return }
-    bytes += result.memorySize
-    rows.append(ResultStorage(result))
+/// Rows that came one by one, put together. libpq takes some 2 KiB for a result, of which a row by itself is a small part.
+private struct GatheredRows: ~Copyable {
+  private static let mostRows = 128
+  private static let mostBytes = 1 << 20
+  /// A result of this size is mostly its row, and not worth a copy.
+  private static let leastBytesAlone = 1 << 14
+
+  private var full: [ResultStorage] = []
+  private var open: PGResultHandle?
+  private var rows = 0
+  private var bytes = 0
+
+  var isEmpty: Bool { rows == 0 }
+  var isFull: Bool { rows >= Self.mostRows || bytes >= Self.mostBytes }
+
+  mutating func append(_ row: consuming PGResultHandle) {
+    rows += 1
+    let size = row.memorySize
+    if size < Self.leastBytesAlone, let grown = open?.append(rowOf: row) {
+      bytes += grown
+      return
+    }
+    bytes += size
+    closeOpen()
+    open = consume row
+  }
+
+  private mutating func closeOpen() {
+    if let result = open.take() { full.append(ResultStorage(result)) }
+  }
+
+  mutating func finish() -> [ResultStorage] {
+    closeOpen()
+    return exchange(&full, with: [])
   }
 }
 

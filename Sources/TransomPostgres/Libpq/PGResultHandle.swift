@@ -6,7 +6,8 @@ internal import CTransomPQ
 /// Safe: the pointer never leaves this type, is freed once, and what is handed out of it are spans
 /// that cannot outlive it. Rows and columns are counted from 0 and must be in range.
 ///
-/// `@unchecked Sendable`: a result belongs to no connection, and everything here only reads it.
+/// `@unchecked Sendable`: a result belongs to no connection, and everything here but `append(rowOf:)`, for which its owner
+/// has it alone, only reads it.
 @safe
 package struct PGResultHandle: ~Copyable, @unchecked Sendable {
   package enum Status: Equatable, Sendable {
@@ -27,6 +28,25 @@ package struct PGResultHandle: ~Copyable, @unchecked Sendable {
   init(adopting pointer: OpaquePointer) { unsafe self.pointer = unsafe pointer }
 
   deinit { unsafe PQclear(pointer) }
+
+  /// Adds a copy of the row of a result with the same columns, and returns by how many bytes it has grown.
+  ///
+  /// Nil: there are no columns, and so no values of which libpq would make a row. Without memory the process ends, as Swift
+  /// has it end wherever there is none.
+  mutating func append(rowOf other: borrowing PGResultHandle) -> Int? {
+    let columns = unsafe PQnfields(pointer)
+    guard columns > 0 else { return nil }
+    let row = unsafe PQntuples(pointer)
+    let size = memorySize
+    for column in 0..<columns {
+      let isNull = unsafe PQgetisnull(other.pointer, 0, column) != 0
+      let stored = unsafe PQsetvalue(
+        pointer, row, column, isNull ? nil : PQgetvalue(other.pointer, 0, column),
+        PQgetlength(other.pointer, 0, column))
+      precondition(stored != 0, "no memory for a row")
+    }
+    return memorySize - size
+  }
 
   package var status: Status {
     switch unsafe PQresultStatus(pointer) {
