@@ -19,8 +19,8 @@ struct Exchange: Sendable {
   init() {}
 
   init(_ statement: Statement) {
-    statements = [(StatementText(statement.sql), 0..<statement.parameters.count)]
     parameters = statement.parameters
+    statements = [(StatementText(statement.sql), 0..<parameters.count)]
   }
 
   /// Adds a statement.
@@ -96,6 +96,7 @@ struct ExchangeReply: Answers {
 
 extension PostgresConnection {
   /// Sends everything and a sync, and waits for all answers.
+  @inline(__always)
   nonisolated func exchange(_ exchange: Exchange) async -> ExchangeReply {
     var reply = ExchangeReply()
     if exchange.countsOnly {

@@ -74,6 +74,7 @@ extension PostgresConnection {
   }
 
   /// Waits until `poll` may know more. It runs in the caller's isolation, which must be on this connection's loop.
+  @inline(__always)
   package nonisolated func wait(for awaited: Awaited, isShielded: Bool) async -> Wake {
     switch awaited {
     case .input: return await watch.readable(isShielded: isShielded)

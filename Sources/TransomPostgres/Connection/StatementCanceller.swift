@@ -20,6 +20,7 @@ final class StatementCanceller: Sendable {
   init(_ connection: PostgresConnection) { self.connection = connection }
 
   /// Runs the body, and has what runs on the server cancelled when the task is.
+  @inline(__always)
   static func cancelling<Value>(
     _ connection: PostgresConnection, _ body: () async -> Value
   ) async -> (value: Value, wasCancelled: Bool) {

@@ -34,10 +34,9 @@ public class Connection {
   public func query(_ statement: Statement) async throws -> QueryResult {
     try checkNotExpired()
     if let flaw = statement.flaw { throw flaw }
-    let results = try await scope.wrapped(statement.sql) {
-      try await scope.run(Exchange(statement))
-    }
-    return QueryResult(try Self.only(results))
+    guard scope.isWatched else { return QueryResult(try await scope.run(statement)) }
+    return QueryResult(
+      try await scope.wrapped(statement.sql) { try await scope.run(statement) })
   }
 
   /// Executes a statement, and returns the number of rows that it returned or changed.
@@ -89,13 +88,6 @@ public class Connection {
     return try await scope.wrapped(first.text.sql, batch: request.statements.count) {
       try await scope.count(request)
     }
-  }
-
-  private static func only(_ results: [ResultStorage]) throws -> ResultStorage {
-    guard let result = results.first else {
-      throw PostgresError(.connectionLost, "the server sent no result")
-    }
-    return result
   }
 
   // MARK: Transactions

@@ -67,6 +67,12 @@ final class ConnectionScope: Sendable {
 
   // MARK: The connection
 
+  /// The task's connection; nil if it has none yet.
+  var leased: PostgresConnection? { with { $0.lease?.connection } }
+
+  /// Whether rows or a COPY are on their way: until their end nothing else can be sent.
+  var isBusy: Bool { with { $0.stream != nil || $0.isCopying } }
+
   /// The task's connection, taken from the pool if it has none.
   func connection(isShielded: Bool = false) async throws -> PostgresConnection {
     if let lease = with({ $0.lease }) { return lease.connection }

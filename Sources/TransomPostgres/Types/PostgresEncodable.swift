@@ -29,6 +29,22 @@ public struct ParameterText {
   /// Makes the statement fail before it is sent.
   mutating func fail(_ error: PostgresError) { flaw = error }
 
+  mutating func append<Number: FixedWidthInteger>(decimal value: Number) {
+    guard Number.bitWidth <= 64 else { return append(String(value)) }
+    var digits = InlineArray<20, UInt8>(repeating: 0)
+    var first = digits.count
+    var rest = UInt64(value.magnitude)
+    repeat {
+      first -= 1
+      digits[first] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+      rest /= 10
+    } while rest > 0
+    bytes.append(addingCapacity: digits.count + 1) { text in
+      if value < 0 { text.append(UInt8(ascii: "-")) }
+      for index in first..<digits.count { text.append(digits[index]) }
+    }
+  }
+
   mutating func append(hex value: [UInt8]) {
     bytes.reserveCapacity(bytes.count + 2 * value.count + 3)
     bytes.append(UInt8(ascii: "\\"))

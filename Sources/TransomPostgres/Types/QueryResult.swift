@@ -56,6 +56,7 @@ extension QueryResult {
   ///     let people = try result.decode((Int, String, Date?).self)
   ///
   /// - Throws: `PostgresError` of kind `.decoding`.
+  @inlinable
   public func decode<each Value: PostgresDecodable>(
     _ type: (repeat each Value).Type
   ) throws -> [(repeat each Value)] {
@@ -76,13 +77,23 @@ extension QueryResult {
   /// The only row, decoded as a value or a tuple.
   ///
   /// - Throws: `PostgresError` of kind `.rowCount` if there are none or more.
+  @inlinable
   public func only<each Value: PostgresDecodable>(
     _ type: (repeat each Value).Type
   ) throws -> (repeat each Value) {
-    guard count == 1 else {
-      throw PostgresError(.rowCount, "\(count) rows where one was expected")
-    }
+    guard count == 1 else { throw PostgresError.notOneRow(but: count) }
     return try self[0].decode(type)
+  }
+}
+
+// The decoding of tuples is compiled for the types of who asks for them; what goes wrong need not be.
+extension PostgresError {
+  @usableFromInline static func notOneRow(but count: Int) -> PostgresError {
+    PostgresError(.rowCount, "\(count) rows where one was expected")
+  }
+
+  @usableFromInline static func otherColumnCount(_ count: Int, asked: String) -> PostgresError {
+    PostgresError(.decoding, "the row has \(count) columns, and \(asked) were asked for")
   }
 }
 
@@ -131,21 +142,19 @@ public struct Row: Sendable {
   /// The row as a value or a tuple, column by column.
   ///
   /// - Throws: `PostgresError` of kind `.decoding`, also if the number of columns is another one.
+  @inlinable
   public func decode<each Value: PostgresDecodable>(
     _ type: (repeat each Value).Type
   ) throws -> (repeat each Value) {
+    let count = count
     var column = 0
     func next<Next: PostgresDecodable>(_ type: Next.Type) throws -> Next {
-      guard column < count else {
-        throw PostgresError(.decoding, "the row has \(count) columns, and more were asked for")
-      }
+      guard column < count else { throw PostgresError.otherColumnCount(count, asked: "more") }
       defer { column += 1 }
       return try Next(decoding: self[column])
     }
     let values = (repeat try next((each Value).self))
-    guard column == count else {
-      throw PostgresError(.decoding, "the row has \(count) columns, and \(column) were asked for")
-    }
+    guard column == count else { throw PostgresError.otherColumnCount(count, asked: "\(column)") }
     return values
   }
 

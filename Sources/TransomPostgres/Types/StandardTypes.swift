@@ -4,7 +4,7 @@ public import FoundationEssentials
 
 extension PostgresEncodable where Self: FixedWidthInteger {
   /// Appends the number in decimal.
-  public func encode(into text: inout ParameterText) { text.append(String(self)) }
+  public func encode(into text: inout ParameterText) { text.append(decimal: self) }
 }
 
 extension PostgresDecodable where Self: FixedWidthInteger {
