@@ -31,6 +31,17 @@ package struct StatementText: Hashable, Sendable, ExpressibleByStringLiteral {
 }
 
 extension String {
+  /// Whether it holds U+0000, at which libpq would take it to end.
+  ///
+  /// Safe: the bytes are read within the closure, which they outlive.
+  var holdsNUL: Bool {
+    var text = self
+    return text.withUTF8 { text in
+      guard let first = text.baseAddress else { return false }
+      return unsafe memchr(first, 0, text.count) != nil
+    }
+  }
+
   /// Whether both are the same, byte for byte in UTF-8.
   ///
   /// Safe: the bytes are read within the closures, which they outlive.

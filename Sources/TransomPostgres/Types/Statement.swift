@@ -12,16 +12,36 @@ public struct Statement: Sendable {
   package private(set) var parameters = ParameterList()
   /// Where the parameters that were interpolated stand in the SQL, in UTF-8 code units.
   private var slots: [Int] = []
-  /// Why it cannot be sent.
-  private(set) var flaw: PostgresError?
+  private var firstFlaw: Flaw?
+
+  /// An error in an object of its own: hardly any statement has one, and all are copied.
+  private final class Flaw: Sendable {
+    let error: PostgresError
+    init(_ error: PostgresError) { self.error = error }
+  }
+
+  private init(reserving literalCapacity: Int, _ interpolationCount: Int) {
+    sql = ""
+    sql.reserveCapacity(literalCapacity + 2 * interpolationCount)
+    parameters.reserveCapacity(parameters: interpolationCount, octets: 16 * interpolationCount)
+    slots.reserveCapacity(interpolationCount)
+  }
 
   /// Takes SQL as it is: never to be made of what others wrote.
   public init(sql: String) {
-    self.sql = sql
-    if sql.utf8.contains(0) {
-      flaw = PostgresError(.encoding, "SQL cannot hold U+0000")
-    }
+    self.sql = ""
+    append(sql: sql)
   }
+
+  private mutating func append(sql part: String) {
+    if part.holdsNUL { note(PostgresError(.encoding, "SQL cannot hold U+0000")) }
+    sql += part
+  }
+
+  /// Why it cannot be sent.
+  var flaw: PostgresError? { firstFlaw?.error }
+
+  private mutating func note(_ flaw: PostgresError) { firstFlaw = firstFlaw ?? Flaw(flaw) }
 
   /// Takes SQL with `$1`, `$2`, … and the values for them.
   public init(sql: String, parameters: [(any PostgresEncodable)?]) {
@@ -41,7 +61,7 @@ public struct Statement: Sendable {
     do {
       try parameters.append(value)
     } catch {
-      flaw = flaw ?? error
+      note(error)
     }
   }
 }
@@ -51,7 +71,9 @@ extension Statement: ExpressibleByStringInterpolation {
   public init(stringLiteral sql: String) { self.init(sql: sql) }
 
   /// Takes SQL and parameters from an interpolated literal.
-  public init(stringInterpolation: StringInterpolation) { self = stringInterpolation.statement }
+  public init(stringInterpolation: consuming StringInterpolation) {
+    self = exchange(&stringInterpolation.statement, with: Statement(reserving: 0, 0))
+  }
 
   /// Collects a literal's parts.
   public struct StringInterpolation: StringInterpolationProtocol {
@@ -59,14 +81,11 @@ extension Statement: ExpressibleByStringInterpolation {
 
     /// Begins a literal.
     public init(literalCapacity: Int, interpolationCount: Int) {
-      statement = Statement(sql: "")
-      statement.sql.reserveCapacity(literalCapacity + 2 * interpolationCount)
-      statement.parameters.reserveCapacity(
-        parameters: interpolationCount, octets: 16 * interpolationCount)
+      statement = Statement(reserving: literalCapacity, interpolationCount)
     }
 
     /// Takes a part of the SQL.
-    public mutating func appendLiteral(_ literal: String) { statement.sql += literal }
+    public mutating func appendLiteral(_ literal: String) { statement.append(sql: literal) }
 
     /// Takes a parameter.
     public mutating func appendInterpolation(_ value: some PostgresEncodable) {
@@ -81,12 +100,14 @@ extension Statement: ExpressibleByStringInterpolation {
     public mutating func appendInterpolation(identifier name: String) {
       statement.sql += Statement.quoted(name)
       if name.utf8.contains(0) || name.isEmpty {
-        statement.flaw = PostgresError(.encoding, "a name cannot be empty or hold U+0000")
+        statement.note(PostgresError(.encoding, "a name cannot be empty or hold U+0000"))
       }
     }
 
     /// Takes SQL as it is: never to be made of what others wrote.
-    public mutating func appendInterpolation(unescaped sql: String) { statement.sql += sql }
+    public mutating func appendInterpolation(unescaped sql: String) {
+      statement.append(sql: sql)
+    }
   }
 
   /// A name as SQL spells it in any case (PostgreSQL manual, 4.1.1 "Identifiers and Key Words").
@@ -97,11 +118,12 @@ extension Statement: ExpressibleByStringInterpolation {
 
   /// Appends another statement, whose parameters get the next numbers.
   private mutating func append(_ part: Statement) {
-    flaw = flaw ?? part.flaw
+    firstFlaw = firstFlaw ?? part.firstFlaw
     guard part.slots.count == part.parameters.count else {
-      flaw = PostgresError(
-        .encoding, "a statement whose parameters are numbered by hand cannot be a part of another")
-      return
+      return note(
+        PostgresError(
+          .encoding,
+          "a statement whose parameters are numbered by hand cannot be a part of another"))
     }
     var rest = part.sql.utf8[...]
     for (number, slot) in part.slots.enumerated() {

@@ -60,6 +60,34 @@ struct TypesTests {
     }
   }
 
+  @Test(arguments: [
+    Statement(sql: "select 1\0 from nothing"), "select 1\0 from nothing",
+    "select \(1)::int\0 from nothing", "select \(unescaped: "1\0 from nothing")",
+    "select \("select \(1)\0" as Statement)",
+  ])
+  func `SQL with U+0000 is refused instead of being cut there`(statement: Statement) async throws {
+    try await withDatabases { databases, _ in
+      let error = await #expect(throws: PostgresError.self) {
+        try await databases.default.query(statement)
+      }
+      #expect(error?.kind == .encoding)
+    }
+  }
+
+  @Test func `numbers are sent digit by digit`() async throws {
+    try await withDatabases { databases, _ in
+      let numbers: (Int8, Int16, UInt8, UInt64, Int64) = (.min, -1, .max, .max, .min)
+      let texts = try await databases.default.query(
+        """
+        select \(numbers.0)::text, \(numbers.1)::text, \(numbers.2)::text, \(numbers.3)::text, \(numbers.4)::text,
+          \(0)::text
+        """
+      ).only((String, String, String, String, String, String).self)
+      #expect(
+        texts == ("-128", "-1", "255", "18446744073709551615", "-9223372036854775808", "0"))
+    }
+  }
+
   @Test func `rows decode as Decodable types by name`() async throws {
     try await withDatabases { databases, _ in
       let accounts = try await databases.default.query(
