@@ -111,9 +111,17 @@ package final class FaultProxy: Sendable {
   }
 
   /// Ends all connections now; new ones are accepted.
+  ///
+  /// What the server has said by now is passed on first, unless it is held back: the thread may be late, and who waits until
+  /// the server has done something may take it for said.
   package func cutAll(by ending: Ending = .close) {
     order { state in
-      for link in state.links { link.end(ending) }
+      for index in state.links.indices {
+        if !state.stalled.contains(.toClient) {
+          state.passed[.toClient, default: 0] += state.links[index].move(.toClient)
+        }
+        state.links[index].end(ending)
+      }
       state.links = []
     }
   }

@@ -41,6 +41,7 @@ struct CommitResolver {
         // NULL: it is so old that nobody knows any more.
         guard let status = row.first ?? nil else { return nil }
         if let fate = Fate(rawValue: String(decoding: status, as: UTF8.self)) { return fate }
+      case .refused(let error) where error.isOfTheMoment: break
       // Such as by a server that has taken over without having got the transaction.
       case .noRow, .refused: return nil
       case .lost: break

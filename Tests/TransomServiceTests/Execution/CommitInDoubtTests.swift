@@ -137,6 +137,14 @@ import TransomService
     }
   }
 
+  @Test func `a server that stops while it is asked is asked again, one that does not know is not`() {
+    func isOfTheMoment(_ state: SQLState) -> Bool {
+      ServerError(severity: "FATAL", sqlState: state, message: "").isOfTheMoment
+    }
+    #expect(["57P01", "57P03", "57014", "53300", "58030"].allSatisfy(isOfTheMoment))
+    #expect(!["22023", "42501", "42883"].contains(where: isOfTheMoment))
+  }
+
   private func problem(_ answer: Result<JSONTree, any Error>) throws -> Problem {
     let error = #expect(throws: ServiceError.self) { try answer.get() }
     return try #require(error?.problem)
