@@ -8,24 +8,21 @@ extension PostgresConnection {
   /// Adds a command to the pipeline that asks what `parameterTypes` and the columns of its result tell, and runs nothing.
   package func enqueueDescription(of sql: StatementText) throws(ConnectionError) {
     try checkUsable()
-    let name: StatementName
-    switch preparesStatements ? statements.lookUp(sql) : .known(name: "") {
-    case .known(let known):
-      name = known
-      // Without a name the server forgets it at the next one.
-      if !preparesStatements { try prepareUnnamed(sql) }
-    case .unknown(let new, let statement):
-      try check(handle.sendPrepare(new, sql.sql))
-      pipeline.prepareSent(statement: statement)
-      name = new
-    }
-    try check(handle.sendDescribe(name))
+    try check(handle.sendDescribe(try prepared(sql)))
     pipeline.executeSent()
   }
 
-  private func prepareUnnamed(_ sql: StatementText) throws(ConnectionError) {
-    try check(handle.sendPrepare("", sql.sql))
-    pipeline.prepareSent(statement: 0)
+  /// A statement's name on the server, which is asked to prepare it first if it has not.
+  func prepared(_ sql: StatementText) throws(ConnectionError) -> StatementName {
+    // Without a name the server forgets it at the next one.
+    let found =
+      preparesStatements
+      ? statements.lookUp(sql) : StatementCache.Lookup(name: "", unknown: 0)
+    if let unknown = found.unknown {
+      try check(handle.sendPrepare(found.name, sql.sql))
+      pipeline.prepareSent(statement: unknown)
+    }
+    return found.name
   }
 
   /// Keeps the types of a statement's parameters in mind, for as long as the statement stays prepared.

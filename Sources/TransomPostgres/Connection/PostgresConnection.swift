@@ -113,16 +113,7 @@ package actor PostgresConnection: EventLoopActor {
       executeSent(byRow: byRow)
       return
     }
-    let name: StatementName
-    switch statements.lookUp(text) {
-    case .known(let known):
-      name = known
-    case .unknown(let new, let statement):
-      try check(handle.sendPrepare(new, text.sql))
-      pipeline.prepareSent(statement: statement)
-      name = new
-    }
-    try check(handle.sendPrepared(name, parameters, range))
+    try check(handle.sendPrepared(try prepared(text), parameters, range))
     executeSent(byRow: byRow)
   }
 

@@ -24,8 +24,7 @@ package struct StatementText: Hashable, Sendable, ExpressibleByStringLiteral {
   /// Safe: the bytes are read within the closure, which they outlive.
   private static func digest(of sql: String) -> Int {
     var hasher = Hasher()
-    var sql = sql
-    sql.withUTF8 { unsafe hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+    unsafe sql.utf8.span.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
     return hasher.finalize()
   }
 }
@@ -35,8 +34,7 @@ extension String {
   ///
   /// Safe: the bytes are read within the closure, which they outlive.
   var holdsNUL: Bool {
-    var text = self
-    return text.withUTF8 { text in
+    unsafe utf8.span.withUnsafeBufferPointer { text in
       guard let first = text.baseAddress else { return false }
       return unsafe memchr(first, 0, text.count) != nil
     }
@@ -46,9 +44,9 @@ extension String {
   ///
   /// Safe: the bytes are read within the closures, which they outlive.
   fileprivate func hasSameBytes(as other: String) -> Bool {
-    var (a, b) = (self, other)
-    return a.withUTF8 { a in
-      b.withUTF8 { b in
+    // As spans, for which no reference is counted.
+    unsafe utf8.span.withUnsafeBufferPointer { a in
+      unsafe other.utf8.span.withUnsafeBufferPointer { b in
         guard a.count == b.count else { return false }
         guard let first = a.baseAddress, let second = b.baseAddress else { return true }
         return unsafe first == second || memcmp(first, second, a.count) == 0

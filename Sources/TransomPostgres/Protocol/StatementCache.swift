@@ -1,10 +1,10 @@
 /// The statements that the server has prepared for one connection; the least recently used go first.
 struct StatementCache {
-  enum Lookup: Equatable {
-    /// The server knows it, or will before it runs.
-    case known(name: StatementName)
-    /// To be prepared under this name first.
-    case unknown(name: StatementName, statement: Int)
+  /// A statement's name on the server.
+  struct Lookup: Equatable {
+    let name: StatementName
+    /// Its number, if it is to be prepared under this name first; nil: the server knows it, or will before it runs.
+    let unknown: Int?
   }
 
   private struct Entry {
@@ -51,7 +51,8 @@ struct StatementCache {
   mutating func lookUp(_ sql: StatementText) -> Lookup {
     uses += 1
     if let index = entries.index(forKey: sql) {
-      return .known(name: entries.values[index].note(use: uses, in: &footprint, &resultTypes))
+      return Lookup(
+        name: entries.values[index].note(use: uses, in: &footprint, &resultTypes), unknown: nil)
     }
     if entries.count >= capacity { evict(entries.count - capacity + 1) }
     made += 1
@@ -61,7 +62,7 @@ struct StatementCache {
     entries[sql] = Entry(
       statement: made, name: name, lastUse: uses, isConfirmed: false, footprint: own)
     texts[made] = sql
-    return .unknown(name: name, statement: made)
+    return Lookup(name: name, unknown: made)
   }
 
   mutating func confirm(_ statement: Int) {

@@ -40,6 +40,7 @@ extension TransactionRun {
     _ steps: Range<Int>, _ writer: borrowing ResultWriter,
     on connection: isolated PostgresConnection
   ) throws(ConnectionError) {
+    let ofPlan = plan.parameters
     for index in steps {
       let step = plan.steps[index]
       if plan.isImplicit, step == .end { continue }
@@ -62,7 +63,7 @@ extension TransactionRun {
           try connection.enqueue(text, own, range, byRow: comesByRow(step))
         } else {
           try connection.enqueue(
-            text, plan.parameters, plan.parameters(of: step), byRow: comesByRow(step))
+            text, ofPlan, plan.parameters(of: step), byRow: comesByRow(step))
         }
       }
       // What was done is to be known here before it is committed.

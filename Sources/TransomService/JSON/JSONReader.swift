@@ -88,9 +88,8 @@ internal import Glibc
 
   /// Whether a string is this one, byte for byte in UTF-8.
   package func text(of node: JSONNode, equals other: String) -> Bool {
-    var other = other
     let octets = unsafe text(of: node)
-    return other.withUTF8 { other in
+    return unsafe other.utf8.span.withUnsafeBufferPointer { other in
       guard other.count == octets.count else { return false }
       guard let first = octets.baseAddress, let second = other.baseAddress else { return true }
       return unsafe memcmp(first, second, octets.count) == 0

@@ -8,23 +8,30 @@ extension RequestDecoder {
     if let misplaced = fields.onError ?? fields.onCommit {
       throw unknownField(misplaced, json, allowed: ItemFields.allowed)
     }
-    var statement = TransactionRequest.Statement(
-      id: try fields.id.map { node throws(RequestError) in try id(node, json) },
-      sql: try known.sql(sql, json), parameters: 0..<0)
-    if let refs = fields.refs { statement.references = try references(refs, json) }
+    let id = try fields.id.map { node throws(RequestError) in try self.id(node, json) }
+    let text = try known.sql(sql, json)
+    let references = try fields.refs.map { refs throws(RequestError) in
+      try self.references(refs, json)
+    }
+    let first = request.parameters.count
+    var runs: Int?
     if let batch = fields.batch {
       if let params = fields.params {
         throw json.error(.invalidRequest, at: params, "a statement has either params or batch")
       }
-      try decodeBatch(batch, &statement, json)
+      runs = try decodeBatch(batch, of: text, references ?? [], json)
     } else {
-      let first = request.parameters.count
-      try decodeParameters(fields.params, &statement, json)
-      statement.parameters = first..<request.parameters.count
-      try checkCount(of: statement.sql, statement.parameters.count, fields.params ?? sql, json)
+      try decodeParameters(fields.params, references ?? [], json)
+      let count = request.parameters.count - first
+      try checkCount(of: text, count, fields.params ?? sql, json)
     }
-    if let expect = fields.expect { statement.expectation = try expectation(expect, json) }
-    return statement
+    let expectation = try fields.expect.map { expect throws(RequestError) in
+      try self.expectation(expect, json)
+    }
+    // As a whole, at the end: one that is completed step by step is copied.
+    return TransactionRequest.Statement(
+      id: id, sql: text, parameters: first..<request.parameters.count, runs: runs,
+      references: references ?? [], expectation: expectation)
   }
 
   private mutating func id(
@@ -50,7 +57,7 @@ extension RequestDecoder {
 
   /// Appends one run's parameters: those of the list, and NULL for what references add.
   private mutating func decodeParameters(
-    _ list: JSONNode?, _ statement: inout TransactionRequest.Statement,
+    _ list: JSONNode?, _ references: [TransactionRequest.Reference],
     _ json: borrowing JSONReader
   ) throws(RequestError) {
     var count = 0
@@ -65,10 +72,10 @@ extension RequestDecoder {
       if request.parameters.count == 0 {
         request.parameters.reserveCapacity(parameters: 16, octets: 240)
       }
-      try decodeValues(list, &statement, json)
+      try decodeValues(list, references, json)
     }
     // In the order of the parameters.
-    for reference in statement.references where reference.parameter >= count {
+    for reference in references where reference.parameter >= count {
       guard reference.parameter == count else {
         throw json.error(
           .invalidParameter, at: list ?? json.root,
@@ -80,7 +87,7 @@ extension RequestDecoder {
   }
 
   private mutating func decodeValues(
-    _ list: JSONNode, _ statement: inout TransactionRequest.Statement,
+    _ list: JSONNode, _ references: [TransactionRequest.Reference],
     _ json: borrowing JSONReader
   ) throws(RequestError) {
     var children = json.children(of: list)
@@ -92,7 +99,7 @@ extension RequestDecoder {
         request.parameters.appendNull()
         continue
       }
-      if statement.references.contains(where: { $0.parameter == position }) {
+      if references.contains(where: { $0.parameter == position }) {
         throw json.error(
           .invalidParameter, at: value, "must be null, as a reference gives the value")
       }
@@ -102,26 +109,26 @@ extension RequestDecoder {
     }
   }
 
+  /// Appends the parameters of all runs, and returns how many these are.
   private mutating func decodeBatch(
-    _ list: JSONNode, _ statement: inout TransactionRequest.Statement,
+    _ list: JSONNode, of sql: SQLText, _ references: [TransactionRequest.Reference],
     _ json: borrowing JSONReader
-  ) throws(RequestError) {
+  ) throws(RequestError) -> Int {
     try json.expect(.array, list)
     guard json.count(of: list) > 0 else {
       throw json.error(.invalidRequest, at: list, "must hold the parameters of one run at least")
     }
-    let first = request.parameters.count
     var runs = 0
     var count = 0
     var children = json.children(of: list)
     while let run = json.next(&children) {
       let start = request.parameters.count
       try json.expect(.array, run)
-      try decodeParameters(run, &statement, json)
+      try decodeParameters(run, references, json)
       let own = request.parameters.count - start
       if runs == 0 {
         count = own
-        try checkCount(of: statement.sql, count, run, json)
+        try checkCount(of: sql, count, run, json)
       }
       guard own == count else {
         throw json.error(
@@ -129,8 +136,7 @@ extension RequestDecoder {
       }
       runs += 1
     }
-    statement.runs = runs
-    statement.parameters = first..<request.parameters.count
+    return runs
   }
 
   // MARK: References and expectations

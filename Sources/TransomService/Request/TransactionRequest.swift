@@ -73,13 +73,19 @@ extension TransactionRequest {
     package var parameters: Range<Int>
     /// How often it runs if it is a batch, each time with as many of its parameters.
     package var runs: Int?
-    package var references: [Reference] = []
+    package var references: [Reference]
     package var expectation: Expectation?
 
-    package init(id: String? = nil, sql: SQLText, parameters: Range<Int>) {
+    package init(
+      id: String? = nil, sql: SQLText, parameters: Range<Int>, runs: Int? = nil,
+      references: [Reference] = [], expectation: Expectation? = nil
+    ) {
       self.id = id
       self.sql = sql
       self.parameters = parameters
+      self.runs = runs
+      self.references = references
+      self.expectation = expectation
     }
   }
 

@@ -4,19 +4,22 @@ import Testing
 @testable import TransomPostgres
 
 struct StatementCacheTests {
-  private func number(_ lookup: StatementCache.Lookup) -> Int? {
-    guard case .unknown(_, let statement) = lookup else { return nil }
-    return statement
+  private func known(_ name: String) -> StatementCache.Lookup {
+    .init(name: StatementName(name), unknown: nil)
+  }
+
+  private func unknown(_ name: String, _ statement: Int) -> StatementCache.Lookup {
+    .init(name: StatementName(name), unknown: statement)
   }
 
   @Test func `a statement is prepared once, and known by the same name from then on`() {
     var cache = StatementCache(capacity: 4)
-    #expect(cache.lookUp("select 1") == .unknown(name: "transom_1", statement: 1))
+    #expect(cache.lookUp("select 1") == unknown("transom_1", 1))
     // Even before the server has confirmed it: it will have it when the next command comes.
-    #expect(cache.lookUp("select 1") == .known(name: "transom_1"))
+    #expect(cache.lookUp("select 1") == known("transom_1"))
     cache.confirm(1)
-    #expect(cache.lookUp("select 1") == .known(name: "transom_1"))
-    #expect(cache.lookUp("select 2") == .unknown(name: "transom_2", statement: 2))
+    #expect(cache.lookUp("select 1") == known("transom_1"))
+    #expect(cache.lookUp("select 2") == unknown("transom_2", 2))
     #expect(cache.takeDeallocations() == [])
   }
 
@@ -24,18 +27,18 @@ struct StatementCacheTests {
     var cache = StatementCache(capacity: 4)
     _ = cache.lookUp("select 1")
     cache.forget(1)
-    #expect(cache.lookUp("select 1") == .unknown(name: "transom_2", statement: 2))
+    #expect(cache.lookUp("select 1") == unknown("transom_2", 2))
     #expect(cache.takeDeallocations() == [])
   }
 
   @Test func `texts that only Unicode takes for the same are two statements`() {
     var cache = StatementCache(capacity: 4)
-    #expect(cache.lookUp("select '\u{E9}'") == .unknown(name: "transom_1", statement: 1))
-    #expect(cache.lookUp("select 'e\u{301}'") == .unknown(name: "transom_2", statement: 2))
+    #expect(cache.lookUp("select '\u{E9}'") == unknown("transom_1", 1))
+    #expect(cache.lookUp("select 'e\u{301}'") == unknown("transom_2", 2))
     // As long as each other, too.
-    #expect(cache.lookUp("'a\u{323}\u{307}'") == .unknown(name: "transom_3", statement: 3))
-    #expect(cache.lookUp("'a\u{307}\u{323}'") == .unknown(name: "transom_4", statement: 4))
-    #expect(cache.lookUp("select 'e\u{301}'") == .known(name: "transom_2"))
+    #expect(cache.lookUp("'a\u{323}\u{307}'") == unknown("transom_3", 3))
+    #expect(cache.lookUp("'a\u{307}\u{323}'") == unknown("transom_4", 4))
+    #expect(cache.lookUp("select 'e\u{301}'") == known("transom_2"))
   }
 
   @Test func `what was noted of types lives as long as the statement`() {
@@ -59,12 +62,12 @@ struct StatementCacheTests {
 
   @Test func `the least recently used goes first, and is freed on the server`() {
     var cache = StatementCache(capacity: 2)
-    for sql: StatementText in ["a", "b"] { number(cache.lookUp(sql)).map { cache.confirm($0) } }
+    for sql: StatementText in ["a", "b"] { cache.lookUp(sql).unknown.map { cache.confirm($0) } }
     _ = cache.lookUp("a")
-    #expect(cache.lookUp("c") == .unknown(name: "transom_3", statement: 3))
+    #expect(cache.lookUp("c") == unknown("transom_3", 3))
     #expect(cache.takeDeallocations() == ["DEALLOCATE transom_2"])
     #expect(cache.takeDeallocations() == [])
-    #expect(cache.lookUp("a") == .known(name: "transom_1"))
+    #expect(cache.lookUp("a") == known("transom_1"))
     #expect(cache.count == 2)
   }
 
@@ -77,26 +80,26 @@ struct StatementCacheTests {
     _ = cache.lookUp("next")
     #expect(cache.count == 3)
     #expect(cache.takeDeallocations() == (1...8).map { "DEALLOCATE transom_\($0)" })
-    #expect(cache.lookUp("long 9") == .known(name: "transom_10"))
+    #expect(cache.lookUp("long 9") == known("transom_10"))
   }
 
   @Test func `after an invalidation everything is prepared anew, and the server frees all`() {
     var cache = StatementCache(capacity: 2)
     for sql: StatementText in ["a", "b", "c"] {
-      number(cache.lookUp(sql)).map { cache.confirm($0) }
+      cache.lookUp(sql).unknown.map { cache.confirm($0) }
     }
     cache.invalidate()
     #expect(cache.count == 0)
     #expect(cache.takeDeallocations() == ["DEALLOCATE ALL"])
-    #expect(cache.lookUp("a") == .unknown(name: "transom_4", statement: 4))
+    #expect(cache.lookUp("a") == unknown("transom_4", 4))
   }
 
   @Test(arguments: [-1, 0, 1])
   func `a capacity below one is one`(_ capacity: Int) {
     var cache = StatementCache(capacity: capacity)
-    for sql: StatementText in ["a", "b"] { number(cache.lookUp(sql)).map { cache.confirm($0) } }
+    for sql: StatementText in ["a", "b"] { cache.lookUp(sql).unknown.map { cache.confirm($0) } }
     #expect(cache.count == 1)
-    #expect(cache.lookUp("b") == .known(name: "transom_2"))
+    #expect(cache.lookUp("b") == known("transom_2"))
   }
 
   @Test func `any use leaves the server with what the cache believes, and no more than that`() {
@@ -130,12 +133,14 @@ struct StatementCacheTests {
   ) {
     var prepared: [(name: StatementName, statement: Int)] = []
     for _ in 0..<Int.random(in: 1...10, using: &random) {
-      switch cache.lookUp(StatementText("statement \(Int.random(in: 0..<12, using: &random))")) {
-      case .known(let name):
-        #expect(server.contains(name) || prepared.contains { $0.name == name }, "seed \(seed)")
-      case .unknown(let name, let statement):
+      let number = Int.random(in: 0..<12, using: &random)
+      let found = cache.lookUp(StatementText("statement \(number)"))
+      let name = found.name
+      if let statement = found.unknown {
         #expect(!server.contains(name), "seed \(seed)")
         prepared.append((name, statement))
+      } else {
+        #expect(server.contains(name) || prepared.contains { $0.name == name }, "seed \(seed)")
       }
     }
     let failing = Int.random(in: 0..<40, using: &random)

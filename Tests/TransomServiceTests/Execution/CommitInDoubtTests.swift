@@ -137,7 +137,8 @@ import TransomService
     }
   }
 
-  @Test func `a server that stops while it is asked is asked again, one that does not know is not`() {
+  @Test func `a server that stops while it is asked is asked again, one that does not know is not`()
+  {
     func isOfTheMoment(_ state: SQLState) -> Bool {
       ServerError(severity: "FATAL", sqlState: state, message: "").isOfTheMoment
     }
