@@ -112,8 +112,8 @@ package final class FaultProxy: Sendable {
 
   /// Ends all connections now; new ones are accepted.
   ///
-  /// What the server has said by now is passed on first, unless it is held back: the thread may be late, and who waits until
-  /// the server has done something may take it for said.
+  /// What the server has said by now is passed on first, as much of it as one read and one write take, unless it is held
+  /// back: the thread may be late, and who waits until the server has done something may take it for said.
   package func cutAll(by ending: Ending = .close) {
     order { state in
       for index in state.links.indices {

@@ -29,7 +29,8 @@ struct Exchange: Sendable {
     parameters.append(contentsOf: statement.parameters)
     // The usual case: the same statement with other parameters.
     let last = statements.last?.text
-    let text = last?.sql == statement.sql ? last : nil
+    let isSame = last?.sql.hasSameBytes(as: statement.sql) == true
+    let text = isSame ? last : nil
     statements.append((text ?? StatementText(statement.sql), start..<parameters.count))
   }
 

@@ -43,7 +43,7 @@ extension String {
   /// Whether both are the same, byte for byte in UTF-8.
   ///
   /// Safe: the bytes are read within the closures, which they outlive.
-  fileprivate func hasSameBytes(as other: String) -> Bool {
+  func hasSameBytes(as other: String) -> Bool {
     // As spans, for which no reference is counted.
     unsafe utf8.span.withUnsafeBufferPointer { a in
       unsafe other.utf8.span.withUnsafeBufferPointer { b in

@@ -74,6 +74,18 @@ struct TypesTests {
     }
   }
 
+  @Test func `statements of a pipeline that only Unicode takes for the same stay different`()
+    async throws
+  {
+    try await withDatabases { databases, _ in
+      let results = try await databases.default.pipeline([
+        "select '\u{E9}'", "select 'e\u{301}'",
+      ])
+      let texts = try results.map { try Array($0.only(String.self).unicodeScalars) }
+      #expect(texts == [["\u{E9}"], ["e", "\u{301}"]])
+    }
+  }
+
   @Test func `numbers are sent digit by digit`() async throws {
     try await withDatabases { databases, _ in
       let numbers: (Int8, Int16, UInt8, UInt64, Int64) = (.min, -1, .max, .max, .min)
