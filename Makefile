@@ -1,6 +1,6 @@
 # Each target does all it needs, also in a fresh clone. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-asan test-tsan test-random test-webhooks fuzz schemathesis page lint format bench bench-library order docs \
+.PHONY: help run build test test-asan test-tsan test-random test-webhooks fuzz schemathesis page lint format bench bench-library profile docs \
   install install-files deb try-image try-deb check-deploy deps clean
 
 SWIFT ?= swift
@@ -98,12 +98,9 @@ bench-library: ## Measure the library alone against psycopg 3 on this machine (a
 	  --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked
 	python3 Tests/Benchmarks/library.py $(ARGS)
 
-order: build ## Find anew which functions the linker lays side by side, from what transactions run
-	scripts/install-deps order
-	python3 Tests/Benchmarks/order.py .build/release/transom >.build/functions.order
-	mv .build/functions.order Sources/transom/functions.order
-	rm .build/release/transom
-	scripts/build-release
+profile: ## Measure anew what transactions run, for the compiler and the linker of the release (half an hour)
+	scripts/install-deps profile
+	scripts/profile
 
 docs: deps ## Make the documentation of the libraries
 	scripts/docs

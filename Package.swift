@@ -154,7 +154,7 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
-      ], exclude: ["functions.order"], swiftSettings: strict),
+      ], exclude: ["Profile"], swiftSettings: strict),
 
     .target(
       name: "TestSupport",

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Which functions a transaction runs, those that take most first: the order in which the linker lays them side by side.
 
-  make order
-  python3 Tests/Benchmarks/order.py .build/release/transom >Sources/transom/functions.order     needs valgrind and wrk
+  make profile
+  python3 Tests/Benchmarks/order.py .build/release/transom >functions.order     needs valgrind and wrk
 
 A request runs some 1,300 functions, each once or twice, of the 25 MiB that the executable holds with Swift's own libraries:
 what it takes is mostly to fetch them. Names that the executable does not hold any more are passed over by the linker, so
