@@ -144,6 +144,13 @@ class Transom:
             raise Wrong(f"{workload}: status {status}: {answer[:400]}")
         self.check(workload, json.loads(answer), aid)
 
+    def load_each(self, seconds):
+        """One workload after the other, for who looks at what the service does meanwhile."""
+        for workload in self.workloads:
+            self.cluster.reset(workload)
+            measured, _ = self.load(workload, self.conns[0], seconds)
+            say(f"{workload}: {measured['requests']} requests")
+
     def body(self, workload):
         return HERE / "workloads" / f"{workload}.json"
 

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-from bench import WORKLOADS, Transom, say, stop
+from bench import Transom, stop
 from cluster import Cluster
 
 
@@ -37,11 +37,7 @@ def main():
         service = Counting(executable, counts, cluster)
         service.start()
         try:
-            for workload in WORKLOADS:
-                cluster.reset(workload)
-                service.try_once(workload)
-                measured, _ = service.load(workload, service.conns[0], 5)
-                say(f"{workload}: {measured['requests']} requests")
+            service.load_each(5)
             service.write()
         finally:
             stop(service.process)

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
-from bench import WORKLOADS, Transom, say, stop
+from bench import WORKLOADS, Transom, stop
 from cluster import Cluster
 
 
@@ -73,10 +73,7 @@ def order(executable, folder):
                 cluster.reset(workload)
                 service.try_once(workload)
             service.count(True)
-            for workload in WORKLOADS:
-                cluster.reset(workload)
-                measured, _ = service.load(workload, service.conns[0], 5)
-                say(f"{workload}: {measured['requests']} requests")
+            service.load_each(5)
             service.count(False)
         finally:
             stop(service.process)

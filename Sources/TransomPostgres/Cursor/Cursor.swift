@@ -9,9 +9,8 @@
 ///
 /// Rows are fetched in batches of up to 128 while they are read; a row that is kept keeps its batch in memory. What is
 /// left unread when another statement is executed on the same connection is fetched to the end first, and kept in memory
-/// for the cursor. A cursor that is left before its end has
-/// the rest thrown away: outside of an atomic block by cancelling the statement, inside by fetching it. To read just
-/// some rows of many, use ``Connection/serverCursor(_:scroll:hold:_:)``.
+/// for the cursor. A cursor that is left before its end has the rest thrown away: outside of an atomic block by
+/// cancelling the statement, inside by fetching it. To read just some rows of many, use ``Connection/serverCursor(_:scroll:hold:_:)``.
 public final class Cursor {
   private let connection: Connection
   private var stream: RowStream?
