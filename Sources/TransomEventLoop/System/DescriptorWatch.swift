@@ -15,7 +15,7 @@ struct Readiness {
 }
 
 /// How a wait for a descriptor ended.
-package enum Wake: Equatable, Sendable {
+public enum Wake: Equatable, Sendable {
   /// A read or write is worth a try.
   case ready
   /// The deadline passed first.
@@ -32,7 +32,7 @@ package enum Wake: Equatable, Sendable {
 /// write finds nothing more to do (`didDrain`, `didFill`). One task may wait for each direction.
 ///
 /// `@unchecked Sendable`: used on its loop's thread only, which every method checks.
-package final class DescriptorWatch: @unchecked Sendable {
+public final class DescriptorWatch: @unchecked Sendable {
   package let loop: EventLoop
   package let descriptor: CInt
 
@@ -40,6 +40,8 @@ package final class DescriptorWatch: @unchecked Sendable {
   private struct Direction {
     var isReady = true
     var waiter: UnsafeContinuation<Wake, Never>?
+    /// Whether who waits is isolated to an actor.
+    var isIsolated = false
     /// In place of a task that waits.
     var handler: (@Sendable () -> Void)?
     /// Grows with each wait, so that a late cancellation or timer meets its own wait only.
@@ -53,9 +55,11 @@ package final class DescriptorWatch: @unchecked Sendable {
     /// so that a wait with a deadline costs nothing as long as it is in time.
     var timer: (at: MonotonicInstant, id: EventLoop.TimerID)?
 
-    mutating func end(_ wake: Wake) {
+    mutating func end(_ wake: Wake, on loop: EventLoop) {
       deadline = nil
-      unsafe exchange(&waiter, with: nil)?.resume(returning: wake)
+      if let waiter = unsafe exchange(&waiter, with: nil) {
+        unsafe loop.resume(waiter, returning: wake, isIsolated: isIsolated)
+      }
       exchange(&handler, with: nil)?()
     }
   }
@@ -120,15 +124,40 @@ package final class DescriptorWatch: @unchecked Sendable {
   /// Waits until a read is worth a try; if `isShielded`, in a cancelled task, too.
   ///
   /// A shielded wait spares the books that Swift keeps of a cancellation handler: for a caller whose cancellation
-  /// closes the watch.
-  package func readable(
+  /// closes the watch. It becomes a part of its caller, as each asynchronous call has a frame and a look at the executor.
+  @inlinable
+  @inline(__always)
+  public func readable(
     until deadline: MonotonicInstant? = nil, isShielded: Bool = false
   ) async -> Wake {
-    guard isShielded else { return await cancellableWait(Side.read, until: deadline) }
+    guard isShielded else { return await cancellableReadable(until: deadline) }
+    if let wake = wakeBeforeRead() { return wake }
+    let isolation = #isolation
+    let isIsolated = isolation != nil
+    return await unsafe withUnsafeContinuation {
+      unsafe suspendReader($0, until: deadline, isIsolated: isIsolated)
+    }
+  }
+
+  /// Waits until a read is worth a try, or the task is cancelled.
+  public func cancellableReadable(until deadline: MonotonicInstant?) async -> Wake {
+    await cancellableWait(Side.read, until: deadline)
+  }
+
+  /// How a shielded wait ends that need not begin.
+  public func wakeBeforeRead() -> Wake? {
     if let wake = wakeAtOnce(Side.read) { return wake }
     // Leaves a cancellation of an earlier wait behind.
     directions[Side.read].wait += 1
-    return await unsafe withUnsafeContinuation { unsafe begin(Side.read, $0, until: deadline) }
+    return nil
+  }
+
+  /// Keeps who waits to read; `isIsolated`: to an actor of the loop.
+  public func suspendReader(
+    _ reader: UnsafeContinuation<Wake, Never>, until deadline: MonotonicInstant?, isIsolated: Bool
+  ) {
+    directions[Side.read].isIsolated = isIsolated
+    unsafe begin(Side.read, reader, until: deadline)
   }
 
   /// Calls `handler` on the loop once a read is worth a try, the deadline has passed or the watch was closed; never from
@@ -149,7 +178,7 @@ package final class DescriptorWatch: @unchecked Sendable {
   /// Ends the wait for a write, if there is one, with `.cancelled`.
   package func stopWaitingToWrite() {
     loop.preconditionOnLoop()
-    directions[Side.write].end(.cancelled)
+    directions[Side.write].end(.cancelled, on: loop)
   }
 
   /// Waits until a read or a write is worth a try; if `isShielded`, in a cancelled task, too.
@@ -188,20 +217,20 @@ package final class DescriptorWatch: @unchecked Sendable {
     for side in directions.indices {
       if let timer = directions[side].timer { loop.cancel(timer.id) }
       directions[side].timer = nil
-      directions[side].end(.closed)
+      directions[side].end(.closed, on: loop)
     }
   }
 
   func becameReady(_ readiness: Readiness) {
     if readiness.canRead {
       directions[Side.read].isReady = true
-      directions[Side.read].end(.ready)
+      directions[Side.read].end(.ready, on: loop)
     }
     if readiness.canWrite {
       askForOutput(false)
       directions[Side.write].isReady = true
-      directions[Side.write].end(.ready)
-      if directions[Side.read].endsWithEither { directions[Side.read].end(.ready) }
+      directions[Side.write].end(.ready, on: loop)
+      if directions[Side.read].endsWithEither { directions[Side.read].end(.ready, on: loop) }
     }
     if readiness.hungUp, !hungUp {
       hungUp = true
@@ -242,7 +271,8 @@ package final class DescriptorWatch: @unchecked Sendable {
   private func suspend(
     _ side: Int, until deadline: MonotonicInstant?, _ isolation: isolated (any Actor)?
   ) async -> Wake {
-    await unsafe withUnsafeContinuation { unsafe begin(side, $0, until: deadline) }
+    directions[side].isIsolated = isolation != nil
+    return await unsafe withUnsafeContinuation { unsafe begin(side, $0, until: deadline) }
   }
 
   /// Suspends the caller, unless something has come between its call and its continuation.
@@ -271,7 +301,7 @@ package final class DescriptorWatch: @unchecked Sendable {
   private func cancelled(_ side: Int, _ wait: UInt64) {
     guard directions[side].wait == wait else { return }
     directions[side].cancelledWait = wait
-    directions[side].end(.cancelled)
+    directions[side].end(.cancelled, on: loop)
   }
 
   private func arm(_ side: Int, _ deadline: MonotonicInstant) {
@@ -288,7 +318,7 @@ package final class DescriptorWatch: @unchecked Sendable {
     directions[side].timer = nil
     guard let deadline = directions[side].deadline else { return }
     if deadline <= loop.now {
-      directions[side].end(.timedOut)
+      directions[side].end(.timedOut, on: loop)
     } else {
       arm(side, deadline)
     }

@@ -14,7 +14,7 @@ internal import Synchronization
 /// `@unchecked Sendable`: everything but `thread`, `remote`, `hasRemote`, `isAsleep`, `isStopping` and `stopped` is
 /// touched on the loop's own thread only (each such method checks that), and those six are thread-safe.
 @safe
-package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
+public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
   package typealias TimerID = TimerQueue<@Sendable () -> Void>.TimerID
 
   private enum Work {
@@ -51,6 +51,8 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
   private var watches: [DescriptorWatch?] = []
   private var freeWatches: [Int] = []
   private var turnBegan = MonotonicInstant.now
+  /// While a task is resumed that is isolated to an actor of the loop.
+  private var resumesIsolated = false
 
   private let remote = Mutex(Remote())
   private let hasRemote = Atomic(false)
@@ -88,18 +90,33 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
   package var isCurrent: Bool { thread.load(ordering: .relaxed) == pthread_self() }
 
   /// Stops the process if the caller runs elsewhere.
-  package func preconditionOnLoop() {
+  public func preconditionOnLoop() {
     precondition(isCurrent, "used from another thread than its event loop's")
   }
 
   // MARK: Executor
 
-  package func enqueue(_ job: consuming ExecutorJob) { enqueue(.job(UnownedJob(job))) }
+  /// Runs a part of a task that is isolated to an actor of the loop, soon. From any thread.
+  public func enqueue(_ job: consuming ExecutorJob) { enqueue(.job(UnownedJob(job))) }
 
   /// The same for a task that prefers the loop. If it were run as an actor's, it would come back here for each call of a
   /// function that is isolated to nothing.
   @_implements(TaskExecutor,enqueue(_:))
-  package func enqueueFree(_ job: consuming ExecutorJob) { enqueue(.free(UnownedJob(job))) }
+  public func enqueueFree(_ job: consuming ExecutorJob) {
+    let job = UnownedJob(job)
+    enqueue(isCurrent && resumesIsolated ? .job(job) : .free(job))
+  }
+
+  /// Resumes a task that waits on the loop, on the loop. One that is isolated to an actor of the loop goes on as that, and does
+  /// not come back here to become it.
+  func resume<Value: Sendable>(
+    _ continuation: UnsafeContinuation<Value, Never>, returning value: Value, isIsolated: Bool
+  ) {
+    preconditionOnLoop()
+    resumesIsolated = isIsolated
+    unsafe continuation.resume(returning: value)
+    resumesIsolated = false
+  }
 
   private func enqueue(_ item: Work) {
     if isCurrent {
@@ -132,9 +149,11 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     return try result.get()
   }
 
-  package func checkIsolated() { preconditionOnLoop() }
+  /// Stops the process if the caller runs elsewhere.
+  public func checkIsolated() { preconditionOnLoop() }
 
-  package func isIsolatingCurrentContext() -> Bool? { isCurrent }
+  /// Whether the caller runs on this loop's thread.
+  public func isIsolatingCurrentContext() -> Bool? { isCurrent }
 
   /// Lets everything else on the loop have its turn first, sockets and timers included. On the loop only.
   ///

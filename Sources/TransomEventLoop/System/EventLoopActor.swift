@@ -5,20 +5,26 @@ internal import TransomIsolation
 ///
 /// Whatever lives on one loop runs on one thread, so that a call from one such actor to another needs no `await`:
 /// `onLoop` makes it a plain call. From another thread the actor is awaited like any other.
-package protocol EventLoopActor: Actor {
+///
+/// Some of this module is public, which nobody but this package uses, so that the compiler can make it a part of its callers:
+/// it never does that with what is `package`, `@inlinable` or not.
+public protocol EventLoopActor: Actor {
   nonisolated var loop: EventLoop { get }
 }
 
 extension EventLoopActor {
   /// Calls `body` at once, on the actor's state. The caller must run on the actor's loop, or the process stops.
-  package nonisolated func onLoop<Value: Sendable>(_ body: (isolated Self) -> Value) -> Value {
+  @inlinable
+  @inline(__always)
+  public nonisolated func onLoop<Value: Sendable>(_ body: (isolated Self) -> Value) -> Value {
     loop.preconditionOnLoop()
     return callIsolated(self, body)
   }
 }
 
 /// `callOnLoop` of TransomIsolation. The caller has made sure that it runs on the actor's executor.
+@usableFromInline
 @_silgen_name("transom_call_on_loop")
-private func callIsolated<Instance: Actor, Value>(
+func callIsolated<Instance: Actor, Value>(
   _ actor: Instance, _ body: (isolated Instance) -> Value
 ) -> Value

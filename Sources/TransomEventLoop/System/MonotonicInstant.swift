@@ -4,14 +4,16 @@ internal import CTransomLinux
 ///
 /// `ContinuousClock.Instant` means the same, but its layout is the standard library's secret: each struct that holds
 /// one is copied through its type's witnesses at run time, and timers are held in many.
-package struct MonotonicInstant: InstantProtocol, Sendable {
+public struct MonotonicInstant: InstantProtocol, Sendable {
   /// The time since a moment in the past that is the same for the whole process.
-  package let sinceOrigin: Duration
+  public let sinceOrigin: Duration
 
-  package init(sinceOrigin: Duration) { self.sinceOrigin = sinceOrigin }
+  /// The moment so long after the origin.
+  @inlinable
+  public init(sinceOrigin: Duration) { self.sinceOrigin = sinceOrigin }
 
   /// The moment of the call.
-  package static var now: MonotonicInstant {
+  public static var now: MonotonicInstant {
     var time = timespec()
     unsafe clock_gettime(CLOCK_MONOTONIC, &time)
     // By one multiplication, as it is asked for several times a request: the general ways take some of 128 bits.
@@ -21,23 +23,33 @@ package struct MonotonicInstant: InstantProtocol, Sendable {
       sinceOrigin: Duration(attoseconds: Int128(high) << 64 | Int128(low)))
   }
 
-  package func advanced(by duration: Duration) -> MonotonicInstant {
+  /// The moment so much later.
+  @inlinable
+  public func advanced(by duration: Duration) -> MonotonicInstant {
     MonotonicInstant(sinceOrigin: sinceOrigin + duration)
   }
 
-  package func duration(to other: MonotonicInstant) -> Duration {
+  /// How much later `other` is.
+  @inlinable
+  public func duration(to other: MonotonicInstant) -> Duration {
     other.sinceOrigin - sinceOrigin
   }
 
-  package static func < (a: MonotonicInstant, b: MonotonicInstant) -> Bool {
+  /// Whether `a` is earlier than `b`.
+  @inlinable
+  public static func < (a: MonotonicInstant, b: MonotonicInstant) -> Bool {
     a.sinceOrigin < b.sinceOrigin
   }
 
-  package static func + (instant: MonotonicInstant, duration: Duration) -> MonotonicInstant {
+  /// The moment so much later.
+  @inlinable
+  public static func + (instant: MonotonicInstant, duration: Duration) -> MonotonicInstant {
     instant.advanced(by: duration)
   }
 
-  package static func - (end: MonotonicInstant, start: MonotonicInstant) -> Duration {
+  /// How much later `end` is than `start`.
+  @inlinable
+  public static func - (end: MonotonicInstant, start: MonotonicInstant) -> Duration {
     start.duration(to: end)
   }
 }

@@ -3,7 +3,7 @@ internal import CTransomLinux
 /// A connected stream socket on an event loop: reads and writes never block.
 ///
 /// `@unchecked Sendable`: used on its loop's thread only, which its watch checks.
-package final class Socket: @unchecked Sendable {
+public final class Socket: @unchecked Sendable {
   /// What a read found.
   package enum ReadResult: Equatable, Sendable {
     /// That many bytes, at least one, were appended.
@@ -15,7 +15,7 @@ package final class Socket: @unchecked Sendable {
   }
 
   package let loop: EventLoop
-  private let watch: DescriptorWatch
+  @usableFromInline let watch: DescriptorWatch
   private var descriptor: FileDescriptor?
 
   /// Takes a non-blocking socket. On the loop only.
@@ -132,7 +132,9 @@ package final class Socket: @unchecked Sendable {
   }
 
   /// Waits until a read is worth a try; if `isShielded`, in a cancelled task, too.
-  package func readable(
+  @inlinable
+  @inline(__always)
+  public func readable(
     until deadline: MonotonicInstant? = nil, isShielded: Bool = false
   ) async -> Wake {
     await watch.readable(until: deadline, isShielded: isShielded)
