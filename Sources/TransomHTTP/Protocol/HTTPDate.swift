@@ -1,29 +1,26 @@
 /// A `Date` field's value, an IMF-fixdate: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7).
 package struct HTTPDate: Sendable {
-  private var text: [UInt8]
+  /// The 29 characters, and the end of the line.
+  private(set) var restOfLine: [UInt8]
 
   /// The date so many seconds after 1970-01-01T00:00:00Z; years 1970 to 9999.
   package init(unixSeconds: Int64) {
     let seconds = Int(min(max(unixSeconds, 0), 253_402_300_799))
     let (days, time) = seconds.quotientAndRemainder(dividingBy: 86_400)
     let (year, month, day) = Self.civil(daysSince1970: days)
-    text = Array(repeating: ByteClass.space, count: 29)
+    restOfLine = Array(repeating: ByteClass.space, count: 29)
     put(Self.weekdays[(days + 4) % 7], at: 0)
-    text[3] = UInt8(ascii: ",")
+    restOfLine[3] = UInt8(ascii: ",")
     put(day, digits: 2, at: 5)
     put(Self.months[month - 1], at: 8)
     put(year, digits: 4, at: 12)
     put(time / 3600, digits: 2, at: 17)
-    text[19] = UInt8(ascii: ":")
+    restOfLine[19] = UInt8(ascii: ":")
     put(time / 60 % 60, digits: 2, at: 20)
-    text[22] = UInt8(ascii: ":")
+    restOfLine[22] = UInt8(ascii: ":")
     put(time % 60, digits: 2, at: 23)
     put("GMT", at: 26)
-  }
-
-  /// Appends the 29 characters.
-  package func append(to bytes: inout [UInt8]) {
-    bytes += text
+    restOfLine += [ByteClass.carriageReturn, ByteClass.lineFeed]
   }
 
   private static let weekdays = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
@@ -34,7 +31,7 @@ package struct HTTPDate: Sendable {
   private mutating func put(_ letters: String, at index: Int) {
     var index = index
     for letter in letters.utf8 {
-      text[index] = letter
+      restOfLine[index] = letter
       index += 1
     }
   }
@@ -42,7 +39,7 @@ package struct HTTPDate: Sendable {
   private mutating func put(_ number: Int, digits: Int, at index: Int) {
     var rest = number
     for position in (index..<index + digits).reversed() {
-      text[position] = UInt8(truncatingIfNeeded: 0x30 + rest % 10)
+      restOfLine[position] = UInt8(truncatingIfNeeded: 0x30 + rest % 10)
       rest /= 10
     }
   }

@@ -95,9 +95,8 @@ package struct RequestParser {
   private mutating func scanLine(
     _ bytes: Span<UInt8>, limit: Int, _ excess: ParseError.Reason
   ) throws(ParseError) -> Int? {
-    var index = position
     let count = bytes.count
-    while index < count, ByteClass.isContent(bytes[index]) { index += 1 }
+    let index = bytes.endOfFieldContent(from: position)
     position = index
     guard index <= limit else { throw ParseError(excess, at: limit) }
     guard index < count else { return nil }

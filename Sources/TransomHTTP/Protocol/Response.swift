@@ -111,7 +111,7 @@ extension [UInt8] {
       append(UInt8(truncatingIfNeeded: 0x30 + number))
       return
     }
-    var digits = InlineArray<20, UInt8>(repeating: 0)
+    var digits = InlineArray<20, UInt8>(repeating: UInt8(ascii: "-"))
     var first = 20
     var rest = number.magnitude
     repeat {
@@ -119,7 +119,9 @@ extension [UInt8] {
       digits[first] = UInt8(truncatingIfNeeded: 0x30 + rest % 10)
       rest /= 10
     } while rest > 0
-    if number < 0 { append(UInt8(ascii: "-")) }
-    for index in first..<20 { append(digits[index]) }
+    if number < 0 { first -= 1 }
+    append(addingCapacity: 20 - first) { output in
+      for index in first..<20 { output.append(digits[index]) }
+    }
   }
 }

@@ -33,34 +33,33 @@ package enum ResponseSerializer {
     of response: borrowing Response, date: HTTPDate, persistence: Persistence,
     framing: ResponseFraming = .length, to bytes: inout [UInt8]
   ) {
-    // Arrays, as those are appended at a third of what a string takes.
-    if response.status == .ok {
-      bytes += okThenDate
-    } else {
+    // In two pieces, as to append takes long however little it is.
+    var start = okThenDate
+    if response.status != .ok {
       appendStatusLine(response.status, to: &bytes)
-      bytes.append(contentsOf: "Date: ".utf8)
+      start = dateName
     }
-    date.append(to: &bytes)
-    bytes += lineEnd
-    if let contentType = response.contentType { bytes += contentType.line }
-    if framing == .chunked {
-      bytes.append(contentsOf: "Transfer-Encoding: chunked\r\n".utf8)
-    } else if framing == .length, mayHaveBody(response.status) {
-      bytes += contentLength
-      bytes.appendDecimal(response.body.count)
-      bytes += lineEnd
-    }
-    switch persistence {
-    case .open: break
-    case .keptAlive: bytes.append(contentsOf: "Connection: keep-alive\r\n".utf8)
-    case .closed: bytes.append(contentsOf: "Connection: close\r\n".utf8)
-    }
-    bytes += response.fields.bytes
-    bytes += lineEnd
+    let statesLength = framing == .length && mayHaveBody(response.status)
+    bytes.append(
+      joining: start, date.restOfLine, response.contentType?.line ?? [],
+      framing == .chunked ? chunkedLine : statesLength ? contentLength : [])
+    if statesLength { bytes.appendDecimal(response.body.count) }
+    let connection =
+      switch persistence {
+      case .open: [UInt8]()
+      case .keptAlive: keepAliveLine
+      case .closed: closeLine
+      }
+    bytes.append(
+      joining: statesLength ? lineEnd : [], connection, response.fields.bytes, lineEnd)
   }
 
   private static let okThenDate = Array("HTTP/1.1 200 OK\r\nDate: ".utf8)
+  private static let dateName = Array("Date: ".utf8)
   private static let contentLength = Array("Content-Length: ".utf8)
+  private static let chunkedLine = Array("Transfer-Encoding: chunked\r\n".utf8)
+  private static let keepAliveLine = Array("Connection: keep-alive\r\n".utf8)
+  private static let closeLine = Array("Connection: close\r\n".utf8)
   private static let lineEnd = Array("\r\n".utf8)
 
   /// Appends what stands before a part of a chunked body: the end of the one before, and this one's length; a part of

@@ -74,9 +74,8 @@ struct ResponseTests {
     (Int64.max, "Fri, 31 Dec 9999 23:59:59 GMT"),
   ])
   func `a date is an IMF-fixdate`(_ seconds: Int64, _ text: String) {
-    var bytes: [UInt8] = []
-    HTTPDate(unixSeconds: seconds).append(to: &bytes)
-    #expect(String(decoding: bytes, as: UTF8.self) == text)
+    let line = HTTPDate(unixSeconds: seconds).restOfLine
+    #expect(String(decoding: line, as: UTF8.self) == text + "\r\n")
   }
 
   @Test func `a refusal is a problem document that says that nothing was begun`() {
