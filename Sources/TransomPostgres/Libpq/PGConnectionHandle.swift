@@ -23,8 +23,6 @@ final class PGConnectionHandle: @unchecked Sendable {
 
   /// Nil once finished: libpq answers every call on a null connection with a failure.
   private var pointer: OpaquePointer?
-  /// The addresses of a statement's parameters, reused.
-  private var values: [UnsafePointer<CChar>?] = unsafe []
   private var traceFile: UnsafeMutablePointer<FILE>?
 
   /// Connects, blocking: name look-up, TCP, TLS and authentication. Never on an event loop.
@@ -224,12 +222,17 @@ final class PGConnectionHandle: @unchecked Sendable {
   ) -> Result {
     unsafe parameters.bytes.withUnsafeBytes { bytes in
       let base = unsafe bytes.bindMemory(to: CChar.self).baseAddress
-      unsafe values.removeAll(keepingCapacity: true)
-      for index in range {
-        let offset = Int(parameters.offsets[index])
-        unsafe values.append(offset < 0 ? nil : base.map { unsafe $0 + offset })
+      return unsafe withUnsafeTemporaryAllocation(
+        of: UnsafePointer<CChar>?.self, capacity: range.count
+      ) { values in
+        for index in 0..<range.count {
+          let offset = Int(parameters.offsets[range.lowerBound + index])
+          let value: UnsafePointer<CChar>? =
+            if offset < 0 { nil } else { unsafe base.map { unsafe $0 + offset } }
+          unsafe values.initializeElement(at: index, to: value)
+        }
+        return unsafe body(UnsafePointer(values.baseAddress))
       }
-      return unsafe values.withUnsafeBufferPointer { unsafe body($0.baseAddress) }
     }
   }
 

@@ -17,6 +17,9 @@ package struct StatementText: Hashable, Sendable, ExpressibleByStringLiteral {
 
   package func hash(into hasher: inout Hasher) { hasher.combine(digest) }
 
+  /// The digest is a hash already: a dictionary need not make one of it for each look-up.
+  package func _rawHashValue(seed: Int) -> Int { digest ^ seed }
+
   package static func == (a: StatementText, b: StatementText) -> Bool {
     a.digest == b.digest && a.sql.hasSameBytes(as: b.sql)
   }

@@ -91,7 +91,8 @@ package actor TransactionExecutor: EventLoopActor {
     if let caller { try caller.constrain(&transaction, isNamed: named != nil) }
     if let name, transaction.database == outbox?.alias { transaction.reportCommit(as: name) }
     return try await execute(
-      transaction, key: key, into: buffer, interruption: interruption, stream: stream, slow: &slow)
+      consume transaction, key: key, into: buffer, interruption: interruption, stream: stream,
+      slow: &slow)
   }
 
   /// The same for a transaction that is decoded, and of which nobody wants to know whether it was slow.

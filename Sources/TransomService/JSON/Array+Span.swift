@@ -33,16 +33,30 @@ extension [UInt8] {
     }
   }
 
-  /// Appends `first`, and `second` between quotes, with one look at the capacity instead of four.
-  package mutating func append(copying first: Span<UInt8>, thenQuoting second: Span<UInt8>) {
-    append(addingCapacity: first.count + second.count + 2) { output in
+  /// Appends two texts, and `second` in quotes between them.
+  @inline(__always)
+  package mutating func append(
+    copying first: StaticString, thenQuoting second: Span<UInt8>, then third: StaticString
+  ) {
+    let a = unsafe UnsafeBufferPointer(start: first.utf8Start, count: first.utf8CodeUnitCount)
+    let b = unsafe UnsafeBufferPointer(start: third.utf8Start, count: third.utf8CodeUnitCount)
+    append(
+      copying: unsafe Span(_unsafeElements: a), thenQuoting: second,
+      then: unsafe Span(_unsafeElements: b))
+  }
+
+  /// Appends `first`, `second` in quotes and `third`, with one look at the capacity instead of five.
+  package mutating func append(
+    copying first: Span<UInt8>, thenQuoting second: Span<UInt8>, then third: Span<UInt8>
+  ) {
+    append(addingCapacity: first.count + second.count + third.count + 2) { output in
       unsafe output.withUnsafeMutableBufferPointer { target, count in
         let quote = UInt8(ascii: "\"")
         count = unsafe first.copy(to: target, at: 0)
         unsafe target[count] = quote
         count = unsafe second.copy(to: target, at: count + 1)
         unsafe target[count] = quote
-        count += 1
+        count = unsafe third.copy(to: target, at: count + 1)
       }
     }
   }

@@ -96,12 +96,8 @@ internal import Glibc
     }
   }
 
-  /// A number that is the same for strings that are, within this process, and most likely another one for others.
-  package func digest(of node: JSONNode) -> Int {
-    var hasher = Hasher()
-    unsafe hasher.combine(bytes: UnsafeRawBufferPointer(text(of: node)))
-    return hasher.finalize()
-  }
+  /// What a string can be looked for by.
+  package func digest(of node: JSONNode) -> TextDigest { unsafe TextDigest(text(of: node)) }
 
   /// Which of these strings a string, such as a key, is; nil if none.
   package func position(of node: JSONNode, in names: [StaticString]) -> Int? {

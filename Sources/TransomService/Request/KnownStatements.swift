@@ -10,8 +10,8 @@ package final class KnownStatements {
   private static let maximumLength = 8192
 
   /// By their digests; of two with the same one the last is kept.
-  private var newer: [Int: SQLText] = [:]
-  private var older: [Int: SQLText] = [:]
+  private var newer: [TextDigest: SQLText] = [:]
+  private var older: [TextDigest: SQLText] = [:]
 
   package init() {}
 
@@ -40,7 +40,7 @@ package final class KnownStatements {
   }
 
   /// The statement that stands in the document, if it is known.
-  func statement(_ node: JSONNode, _ digest: Int, _ json: borrowing JSONReader) -> SQLText? {
+  func statement(_ node: JSONNode, _ digest: TextDigest, _ json: borrowing JSONReader) -> SQLText? {
     if let known = newer[digest], json.text(of: node, equals: known.text) { return known }
     guard let known = older[digest], json.text(of: node, equals: known.text) else { return nil }
     older[digest] = nil
@@ -48,7 +48,7 @@ package final class KnownStatements {
     return known
   }
 
-  func keep(_ statement: SQLText, _ digest: Int) {
+  func keep(_ statement: SQLText, _ digest: TextDigest) {
     guard statement.text.utf8.count <= Self.maximumLength else { return }
     if newer.count >= Self.halfCapacity {
       older = exchange(&newer, with: Dictionary(minimumCapacity: Self.halfCapacity))

@@ -66,26 +66,44 @@ extension TransactionRequest {
 
   /// One SQL command.
   package struct Statement: Equatable, Sendable {
-    /// Names its result; unique in the request.
-    package var id: String?
     package var sql: SQLText
     /// Its parameters in the request's `parameters`; of a batch, those of all runs.
     package var parameters: Range<Int>
     /// How often it runs if it is a batch, each time with as many of its parameters.
     package var runs: Int?
-    package var references: [Reference]
-    package var expectation: Expectation?
+    private var details: Details?
+
+    /// Names its result; unique in the request.
+    package var id: String? { details?.id }
+    package var references: [Reference] { details?.references ?? [] }
+    package var expectation: Expectation? { details?.expectation }
 
     package init(
       id: String? = nil, sql: SQLText, parameters: Range<Int>, runs: Int? = nil,
       references: [Reference] = [], expectation: Expectation? = nil
     ) {
-      self.id = id
       self.sql = sql
       self.parameters = parameters
       self.runs = runs
-      self.references = references
-      self.expectation = expectation
+      guard id != nil || !references.isEmpty || expectation != nil else { return }
+      details = Details(id: id, references: references, expectation: expectation)
+    }
+
+    /// What few statements have, apart from the rest: each part of a statement that is copied with it takes its time.
+    private final class Details: Equatable, Sendable {
+      let id: String?
+      let references: [Reference]
+      let expectation: Expectation?
+
+      init(id: String?, references: [Reference], expectation: Expectation?) {
+        self.id = id
+        self.references = references
+        self.expectation = expectation
+      }
+
+      static func == (a: Details, b: Details) -> Bool {
+        a.id == b.id && a.references == b.references && a.expectation == b.expectation
+      }
     }
   }
 

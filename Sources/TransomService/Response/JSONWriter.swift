@@ -83,11 +83,28 @@ package struct JSONWriter {
   /// Appends `opening` as it is, and a string of UTF-8 text.
   mutating func string(_ text: Span<UInt8>, after opening: Span<UInt8>) {
     let plain = text.endOfPlainASCII(from: 0)
-    guard plain < text.count else { return bytes.append(copying: opening, thenQuoting: text) }
+    guard plain < text.count else {
+      return bytes.append(copying: opening, thenQuoting: text, then: Span())
+    }
     raw(opening)
     byte(Self.quote)
     stringContent(text, plain: plain)
     byte(Self.quote)
+  }
+
+  /// Appends a string of UTF-8 text between two texts that are appended as they are.
+  mutating func string(
+    _ text: Span<UInt8>, between opening: StaticString, and closing: StaticString
+  ) {
+    let plain = text.endOfPlainASCII(from: 0)
+    guard plain < text.count else {
+      return bytes.append(copying: opening, thenQuoting: text, then: closing)
+    }
+    raw(opening)
+    byte(Self.quote)
+    stringContent(text, plain: plain)
+    byte(Self.quote)
+    raw(closing)
   }
 
   /// Appends the text as the inside of a string, of which the first `plain` bytes need nothing.

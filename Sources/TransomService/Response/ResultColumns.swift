@@ -24,7 +24,9 @@ struct ResultColumns {
 
   var count: Int { cells.count }
 
+  /// Most statements have no columns, and of an empty array, too, it would take long to remove all.
   mutating func removeAll() {
+    guard !types.isEmpty || !cells.isEmpty else { return }
     names.removeAll(keepingCapacity: true)
     nameRanges.removeAll(keepingCapacity: true)
     types.removeAll(keepingCapacity: true)

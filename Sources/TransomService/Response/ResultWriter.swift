@@ -233,12 +233,10 @@ extension ResultWriter {
     if let id {
       json.raw(#"{"id":"#)
       json.string(id)
-      json.raw(#","command":"#)
+      json.string(command, between: #","command":"#, and: #","row_count":"#)
     } else {
-      json.raw(#"{"command":"#)
+      json.string(command, between: #"{"command":"#, and: #","row_count":"#)
     }
-    json.string(command)
-    json.raw(#","row_count":"#)
     let start = json.bytes.count
     json.integer(rowCount)
     rowCountDigits = start..<json.bytes.count

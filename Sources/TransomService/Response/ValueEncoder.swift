@@ -93,7 +93,7 @@ package struct ValueEncoder {
       return writer.string(text, after: opening)
     }
     let end = form.missingMinutes ?? text.count
-    writer.bytes.append(copying: opening, thenQuoting: text.extracting(..<end))
+    writer.bytes.append(copying: opening, thenQuoting: text.extracting(..<end), then: Span())
     let closing = writer.bytes.count - 1
     writer.bytes[closing - end + form.separator] = UInt8(ascii: "T")
     guard form.missingMinutes != nil else { return }

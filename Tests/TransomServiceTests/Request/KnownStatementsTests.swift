@@ -50,4 +50,18 @@ import Testing
     _ = try statement("select '" + String(repeating: "x", count: 10_000) + "'")
     #expect(known.count <= 512)
   }
+
+  @Test func `texts of all lengths that differ in one octet stay apart`() throws {
+    for length in 0..<40 {
+      let text = "select '" + String(repeating: "x", count: length) + "'"
+      for place in 8..<8 + length {
+        var other = Array(text.utf8)
+        other[place] = UInt8(ascii: "y")
+        let changed = String(decoding: other, as: UTF8.self)
+        #expect(try statement(text)?.text == text)
+        #expect(try statement(changed)?.text == changed)
+      }
+    }
+    #expect(known.count <= 512)
+  }
 }

@@ -31,6 +31,16 @@ import Testing
     #expect(json?.hasSuffix("b\"") == true)
   }
 
+  @Test(arguments: ["SELECT", "", "a \"quoted\" one", "\u{1}é\\"])
+  func `a string between two texts is the same as each by itself`(_ text: String) {
+    var (whole, parts) = (JSONWriter(), JSONWriter())
+    whole.string(text.utf8.span, between: #"{"command":"#, and: #","row_count":"#)
+    parts.raw(#"{"command":"#)
+    parts.string(text)
+    parts.raw(#","row_count":"#)
+    #expect(whole.bytes == parts.bytes)
+  }
+
   @Test func `each byte is seen at each place of a word`() {
     for length in 0...20 {
       for place in 0..<length {
