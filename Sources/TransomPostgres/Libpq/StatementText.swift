@@ -6,29 +6,23 @@ internal import Glibc
 /// `select 'é'` with an é of one scalar or of two: PostgreSQL has to return what it was given.
 package struct StatementText: Hashable, Sendable, ExpressibleByStringLiteral {
   package let sql: String
-  private let digest: Int
+  private let digest: TextDigest
 
+  /// Safe: the bytes are read within the closure, which they outlive.
   package init(_ sql: String) {
     self.sql = sql
-    digest = Self.digest(of: sql)
+    digest = unsafe sql.utf8.span.withUnsafeBufferPointer { unsafe TextDigest($0) }
   }
 
   package init(stringLiteral sql: String) { self.init(sql) }
 
-  package func hash(into hasher: inout Hasher) { hasher.combine(digest) }
+  package func hash(into hasher: inout Hasher) { digest.hash(into: &hasher) }
 
   /// The digest is a hash already: a dictionary need not make one of it for each look-up.
-  package func _rawHashValue(seed: Int) -> Int { digest ^ seed }
+  package func _rawHashValue(seed: Int) -> Int { digest._rawHashValue(seed: seed) }
 
   package static func == (a: StatementText, b: StatementText) -> Bool {
     a.digest == b.digest && a.sql.hasSameBytes(as: b.sql)
-  }
-
-  /// Safe: the bytes are read within the closure, which they outlive.
-  private static func digest(of sql: String) -> Int {
-    var hasher = Hasher()
-    unsafe sql.utf8.span.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
-    return hasher.finalize()
   }
 }
 

@@ -34,6 +34,8 @@ public struct Statement: Sendable {
   }
 
   private mutating func append(sql part: String) {
+    // What stands behind the last parameter is empty mostly.
+    guard !part.isEmpty else { return }
     if part.holdsNUL { note(PostgresError(.encoding, "SQL cannot hold U+0000")) }
     sql += part
   }

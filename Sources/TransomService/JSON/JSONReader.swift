@@ -1,5 +1,6 @@
 internal import CTransomJSON
 internal import Glibc
+package import TransomPostgres
 
 /// Reads JSON documents (RFC 8259) strictly, one after the other, in memory that it reuses.
 ///

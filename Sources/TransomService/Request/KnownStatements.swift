@@ -1,3 +1,5 @@
+internal import TransomPostgres
+
 /// Statements that were checked before. Clients send the same ones again and again, with other parameters: what is known
 /// of one does not have to be found out anew.
 ///

@@ -9,8 +9,8 @@ package struct TextDigest: Hashable, Sendable {
   /// 2^64 divided by the golden ratio, which is odd: to multiply by it loses nothing.
   private static let factor: UInt64 = 0x9E37_79B9_7F4A_7C15
 
-  /// Safe: reads within the bounds of `text` only.
-  init(_ text: UnsafeBufferPointer<UInt8>) {
+  /// The digest of a text. Safe: reads within its bounds only.
+  package init(_ text: UnsafeBufferPointer<UInt8>) {
     let octets = UnsafeRawBufferPointer(text)
     var hash = Self.seed ^ UInt64(truncatingIfNeeded: octets.count)
     var offset = 0
