@@ -33,14 +33,15 @@ public enum Wake: Equatable, Sendable {
 ///
 /// `@unchecked Sendable`: used on its loop's thread only, which every method checks.
 public final class DescriptorWatch: @unchecked Sendable {
-  package let loop: EventLoop
+  /// Where it waits.
+  public let loop: EventLoop
   package let descriptor: CInt
 
   @safe
   private struct Direction {
     var isReady = true
     var waiter: UnsafeContinuation<Wake, Never>?
-    /// Whether who waits is isolated to an actor.
+    /// Whether who waits is isolated to an actor of the loop.
     var isIsolated = false
     /// In place of a task that waits.
     var handler: (@Sendable () -> Void)?
@@ -133,7 +134,7 @@ public final class DescriptorWatch: @unchecked Sendable {
     guard isShielded else { return await cancellableReadable(until: deadline) }
     if let wake = wakeBeforeRead() { return wake }
     let isolation = #isolation
-    let isIsolated = isolation != nil
+    let isIsolated = loop.isExecutor(of: isolation)
     return await unsafe withUnsafeContinuation {
       unsafe suspendReader($0, until: deadline, isIsolated: isIsolated)
     }
@@ -271,7 +272,7 @@ public final class DescriptorWatch: @unchecked Sendable {
   private func suspend(
     _ side: Int, until deadline: MonotonicInstant?, _ isolation: isolated (any Actor)?
   ) async -> Wake {
-    directions[side].isIsolated = isolation != nil
+    directions[side].isIsolated = loop.isExecutor(of: isolation)
     return await unsafe withUnsafeContinuation { unsafe begin(side, $0, until: deadline) }
   }
 

@@ -136,6 +136,15 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
   /// Safe: an actor holds its loop, so that the reference never outlives it.
   @safe package var executor: UnownedSerialExecutor { unsafe asUnownedSerialExecutor() }
 
+  /// Whether the actor runs on this loop because it says so, and not for as long as its task prefers the loop.
+  ///
+  /// Safe: a reference to an executor is two words, the first of which tells who it is.
+  public func isExecutor(of actor: (any Actor)?) -> Bool {
+    guard let actor else { return false }
+    let words = unsafe unsafeBitCast(actor.unownedExecutor, to: (UInt, UInt).self)
+    return unsafe words.0 == UInt(bitPattern: Unmanaged.passUnretained(self).toOpaque())
+  }
+
   /// Calls `body` on the loop's thread and waits for what it returns. From any thread.
   package func run<Value: Sendable, Failure: Error>(
     _ body: @escaping @Sendable () throws(Failure) -> Value

@@ -25,7 +25,12 @@ extension ConnectionScope {
   ///
   /// If the task comes back before the loop's thread has let go of the actor, that takes it along once more: then it is
   /// tried again, but not for ever.
-  private func leave(_ loop: EventLoop) async {
+  ///
+  /// `isolation` is the caller's, said in so many words: a function that only inherits it need not be back on the actor when it
+  /// looks where it is, and the actor could be taken along by the loop's thread after that.
+  private func leave(
+    _ loop: EventLoop, _ isolation: isolated (any Actor)? = #isolation
+  ) async {
     var attempts = 0
     while loop.isCurrent, attempts < 100 {
       await withTaskExecutorPreference(globalConcurrentExecutor) { await Task.yield() }
