@@ -23,17 +23,17 @@ extension ConnectionScope {
 
   /// Without this an actor that has no executor of its own would go on where it is, until it waits for something.
   ///
-  /// If the task comes back before the loop's thread has let go of the actor, that takes it along once more: then it is
-  /// tried again, but not for ever.
+  /// The task comes back when the loop's thread does something else, and so has let go of the actor: it would take it along
+  /// once more. If another task has brought the actor to the loop meanwhile, that is tried again, but not for ever.
   ///
   /// `isolation` is the caller's, said in so many words: a function that only inherits it need not be back on the actor when it
-  /// looks where it is, and the actor could be taken along by the loop's thread after that.
+  /// looks where it is.
   private func leave(
     _ loop: EventLoop, _ isolation: isolated (any Actor)? = #isolation
   ) async {
     var attempts = 0
-    while loop.isCurrent, attempts < 100 {
-      await withTaskExecutorPreference(globalConcurrentExecutor) { await Task.yield() }
+    while loop.isCurrent, attempts < 10 {
+      await withTaskExecutorPreference(globalConcurrentExecutor) { await loop.run {} }
       attempts += 1
     }
   }
