@@ -23,6 +23,9 @@ package struct HTTPDate: Sendable {
     restOfLine += [ByteClass.carriageReturn, ByteClass.lineFeed]
   }
 
+  /// Appends the 29 characters.
+  package func append(to bytes: inout [UInt8]) { bytes += restOfLine.dropLast(2) }
+
   private static let weekdays = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
   private static let months = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",

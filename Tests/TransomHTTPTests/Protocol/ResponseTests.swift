@@ -74,8 +74,11 @@ struct ResponseTests {
     (Int64.max, "Fri, 31 Dec 9999 23:59:59 GMT"),
   ])
   func `a date is an IMF-fixdate`(_ seconds: Int64, _ text: String) {
-    let line = HTTPDate(unixSeconds: seconds).restOfLine
-    #expect(String(decoding: line, as: UTF8.self) == text + "\r\n")
+    let date = HTTPDate(unixSeconds: seconds)
+    var bytes: [UInt8] = []
+    date.append(to: &bytes)
+    #expect(String(decoding: bytes, as: UTF8.self) == text)
+    #expect(date.restOfLine == bytes + Array("\r\n".utf8))
   }
 
   @Test func `a refusal is a problem document that says that nothing was begun`() {
