@@ -1,6 +1,6 @@
 /// A number that is the same for texts that are, within this process, and most likely another one for others.
 ///
-/// It takes a tenth of what Swift's own hash of the same bytes does, and can be fooled by who knows it: for tables that are
+/// It takes a quarter of what Swift's own hash of the same bytes does, and can be fooled by who knows it: for tables that are
 /// bounded, and that compare the texts themselves.
 package struct TextDigest: Hashable, Sendable {
   private let value: Int
