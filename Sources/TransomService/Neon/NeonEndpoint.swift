@@ -99,7 +99,7 @@ struct NeonEndpoint {
   private static func response(to error: NeonError, _ exchange: Exchange) -> Response {
     exchange.outcome = error.outcome.rawValue
     var response = exchange.makeResponse(
-      HTTPResponse.Status(integerLiteral: error.status), contentType: .json)
+      HTTPResponse.Status(registered: error.status), contentType: .json)
     if let seconds = error.retryAfter { response.fields.append(.retryAfter, seconds) }
     var writer = JSONWriter()
     writer.bytes = Swift.exchange(&response.body, with: [])

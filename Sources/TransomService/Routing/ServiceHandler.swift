@@ -237,7 +237,7 @@ package final class ServiceHandler: RequestHandler {
       let (status, body) = try await resource.answer(to: request, route)
       guard let body else { return exchange.makeResponse(.noContent) }
       var response = exchange.makeResponse(
-        HTTPResponse.Status(integerLiteral: status), contentType: .json)
+        HTTPResponse.Status(registered: status), contentType: .json)
       response.body += body.utf8
       return response
     } catch {
@@ -266,7 +266,7 @@ package final class ServiceHandler: RequestHandler {
     let problem = error.problem
     exchange.outcome = problem.outcome.rawValue
     var response = exchange.makeResponse(
-      HTTPResponse.Status(integerLiteral: problem.status), contentType: .problem)
+      HTTPResponse.Status(registered: problem.status), contentType: .problem)
     if let seconds = problem.retryAfter { response.fields.append(.retryAfter, seconds) }
     if let allow = problem.allow { response.fields.append(.allow, allow) }
     if let codings = problem.acceptEncoding { response.fields.append(.acceptEncoding, codings) }

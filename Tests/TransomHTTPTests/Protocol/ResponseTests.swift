@@ -49,6 +49,19 @@ struct ResponseTests {
     #expect(!ResponseSerializer.sendsBody(status, isHead: true))
   }
 
+  @Test(arguments: [
+    (200, "200 OK"), (201, "201 Created"), (204, "204 No Content"), (400, "400 Bad Request"),
+    (401, "401 Unauthorized"), (403, "403 Forbidden"), (404, "404 Not Found"),
+    (405, "405 Method Not Allowed"), (409, "409 Conflict"), (415, "415 Unsupported Media Type"),
+    (421, "421 Misdirected Request"), (422, "422 Unprocessable Content"),
+    (429, "429 Too Many Requests"), (500, "500 Internal Server Error"),
+    (503, "503 Service Unavailable"), (504, "504 Gateway Timeout"), (299, "299 "),
+  ])
+  func `a status line says what its number means`(_ code: Int, _ status: String) {
+    let head = head(Response(HTTPResponse.Status(registered: code)))
+    #expect(head.hasPrefix("HTTP/1.1 \(status)\r\n"))
+  }
+
   @Test func `a field's value cannot begin another line`() {
     var response = Response(.ok)
     response.fields.append(.allow, "a\r\nSet-Cookie: b\u{0}\u{e9}\t")
