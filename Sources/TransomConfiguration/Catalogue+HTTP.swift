@@ -76,7 +76,7 @@ extension Catalogue {
     },
     .list(
       ["allowed_hosts"], "NAME",
-      "Names of the service besides this machine's, .NAME for all below it, or *; without keys only."
+      "Names of the service besides this machine's, .NAME for all below it, or *; with keys, any by default."
     ) {
       $0.service.hosts =
         $1.isEmpty ? .automatic : $1 == ["*"] ? .any : .named(try HostPolicy(names: $1))

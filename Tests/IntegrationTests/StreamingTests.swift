@@ -20,6 +20,21 @@ import Testing
     }
   }
 
+  @Test(arguments: ["select 1, 2, 3", "select", "delete from t"])
+  func `a batch whose runs have different columns fails`(_ columns: String) async throws {
+    try await Self.withTable { db, service in
+      let answer = try await service.stream(
+        """
+        {"statements": [
+          {"sql": "create function pg_temp.f() returns int language plpgsql as $$ begin execute 'deallocate foo'; execute 'prepare foo as \(columns)'; return 1; end $$"},
+          {"sql": "prepare foo as select pg_temp.f()"}, {"sql": "insert into t values (1, 'a')"},
+          {"sql": "execute foo", "batch": [[], [], []]}]}
+        """)
+      #expect(answer.status == 422 && answer.code == "columns-differ", "\(answer.response.text)")
+      #expect(try await db.value("select count(*) from t") == "0")
+    }
+  }
+
   @Test func `each thing that happens is a line, and the last one says how it ended`() async throws
   {
     try await Self.withTable { db, service in

@@ -25,9 +25,13 @@ struct SessionFootprint: OptionSet {
       return touchesPrepared(sql) ? [.state, .preparedStatements] : .state
     }
     var footprint: SessionFootprint = []
+    var last = first
     while let word = words.next() {
-      if runsText(word) { return [.state, .preparedStatements] }
-      guard isSuspect(word) else { continue }
+      // The functions of a temporary schema may do anything.
+      if runsText(word) || word.hasPrefix("pg_temp") { return [.state, .preparedStatements] }
+      let makesTable = word == "into" && last != "insert" && last != "merge"
+      last = word
+      guard makesTable || isSuspect(word) else { continue }
       if word == "set_config", words.callEndsWithTrue() { continue }
       footprint = .state
     }
@@ -58,7 +62,11 @@ struct SessionFootprint: OptionSet {
 
   /// Whether a word in a query tells of something that outlives the transaction; the locks named `xact` do not.
   private static func isSuspect(_ word: String) -> Bool {
-    if suspects.contains(word) || word.hasPrefix("dblink") { return true }
+    if suspects.contains(word) || word.hasPrefix("dblink")
+      || word.hasPrefix("pg_replication_origin")
+    {
+      return true
+    }
     return (word.hasPrefix("pg_advisory") || word.hasPrefix("pg_try_advisory"))
       && !word.contains("_xact_")
   }
@@ -77,9 +85,9 @@ struct SessionFootprint: OptionSet {
   private static let queries: Set<String> = [
     "select", "insert", "update", "delete", "merge", "values", "with", "table", "copy",
   ]
-  /// Words of queries that leave something behind.
+  /// Words of queries that leave something behind. An UPDATE of `pg_settings` is a SET.
   private static let suspects: Set<String> = [
-    "set_config", "setseed", "temp", "temporary", "nextval", "setval",
+    "set_config", "pg_settings", "setseed", "temp", "temporary", "nextval", "setval",
   ]
 
   private static func touchesPrepared(_ sql: String) -> Bool {
@@ -87,8 +95,8 @@ struct SessionFootprint: OptionSet {
     var isFirst = true
     while let word = words.next() {
       if ["prepare", "deallocate", "discard"].contains(word) || runsText(word) { return true }
-      // Its text can put others together.
-      if isFirst, word == "do" { return true }
+      // Its text can put others together. Behind a comment, the first word is not known.
+      if word == "do", isFirst || words.hasSkipped { return true }
       isFirst = false
     }
     return false
@@ -118,7 +126,8 @@ private struct WordScanner {
     return String(decoding: word, as: UTF8.self)
   }
 
-  /// Whether the brackets that follow hold `true` as their last word, as those of a transaction's own setting do.
+  /// Whether the brackets that follow end with `, true`, as those of a transaction's own setting do. False, too, where it
+  /// would take more than this to tell what is quoted: comments, escapes, dollar quotes, quoted names.
   func callEndsWithTrue() -> Bool {
     guard let open = text[index...].firstIndex(of: UInt8(ascii: "(")),
       text[index..<open].allSatisfy(Self.isSpace)
@@ -127,18 +136,37 @@ private struct WordScanner {
     var isQuoted = false
     for position in open..<text.count {
       switch text[position] {
+      case UInt8(ascii: "\\"): return false
       case UInt8(ascii: "'"): isQuoted.toggle()
-      case UInt8(ascii: "(") where !isQuoted: depth += 1
-      case UInt8(ascii: ")") where !isQuoted:
+      case _ where isQuoted: continue
+      case UInt8(ascii: "\""): return false
+      case UInt8(ascii: "-") where text[position...].starts(with: "--".utf8): return false
+      case UInt8(ascii: "/") where text[position...].starts(with: "/*".utf8): return false
+      case UInt8(ascii: "$") where !isParameter(at: position): return false
+      case UInt8(ascii: "("): depth += 1
+      case UInt8(ascii: ")"):
         depth -= 1
         guard depth == 0 else { continue }
-        let inside = text[open..<position].reversed().drop(while: Self.isSpace)
-        let word = inside.prefix(while: Self.isWord).reversed().map { $0 | 0x20 }
-        return String(decoding: word, as: UTF8.self) == "true"
+        return Self.endsWithTrue(text[open..<position])
       default: break
       }
     }
     return false
+  }
+
+  /// Whether a dollar begins a parameter's number, and no quoting.
+  private func isParameter(at dollar: Int) -> Bool {
+    dollar + 1 < text.count && 0x30...0x39 ~= text[dollar + 1]
+  }
+
+  private static func endsWithTrue(_ arguments: ArraySlice<UInt8>) -> Bool {
+    var rest = arguments
+    while let byte = rest.last, isSpace(byte) { rest.removeLast() }
+    let word = rest.suffix(4).map { $0 | 0x20 }
+    guard word == Array("true".utf8) else { return false }
+    rest.removeLast(4)
+    while let byte = rest.last, isSpace(byte) { rest.removeLast() }
+    return rest.last == UInt8(ascii: ",")
   }
 
   private static func isWord(_ byte: UInt8) -> Bool {

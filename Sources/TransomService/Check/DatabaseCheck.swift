@@ -64,7 +64,8 @@ struct DatabaseCheck: Sendable {
         "\(server.user) is a superuser: whoever may send SQL may read and write the server's files, and run programs there"
       )
     }
-    let connections = configuration.poolSize + (alias == "default" ? 2 : 0)
+    let others = alias == "default" ? configuration.outbox.pool.size : 0
+    let connections = configuration.poolSize + others
     section.add(
       connections > server.maximum - 3 ? .warning : .fine,
       "\(connections) connections at most, of the \(server.maximum) that the server takes from all its clients"

@@ -41,6 +41,15 @@ struct PendingResults {
 }
 
 extension PGResultHandle {
+  var columnTypes: [OID] { (0..<columnCount).map { columnType($0) } }
+
+  /// Whether it has rows of columns of these types; nil: no rows.
+  func hasColumns(of types: [OID]?) -> Bool {
+    guard let types else { return !returnsRows }
+    return returnsRows && columnCount == types.count
+      && types.indices.allSatisfy { columnType($0) == types[$0] }
+  }
+
   /// The types of its columns that are not built in.
   var catalogueTypes: [OID] {
     guard returnsRows else { return [] }

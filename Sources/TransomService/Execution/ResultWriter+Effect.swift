@@ -22,7 +22,8 @@ extension ResultWriter {
       end(index, of: plan)
     case .run(let index, let isFirst, let isLast, let rowCount):
       if isFirst { begin(result, rowCount: rowCount, id: plan.statements[index].id, types) }
-      writeRows(result)
+      // One that has other columns makes the batch fail: `TransactionRun.noteColumns`.
+      if takesRows(of: result.columnCount) { writeRows(result) }
       guard isLast else { return }
       replaceRowCount(with: rowCount)
       end(index, of: plan)

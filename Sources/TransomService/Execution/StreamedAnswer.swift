@@ -102,6 +102,8 @@ struct StreamedAnswer {
   ) {
     lines.trustsJSON = trustsJSON
     if open != statement { begin(result, of: statement, types) }
+    // A run that has other columns makes the batch fail once it has ended: `TransactionRun.noteColumns`.
+    guard lines.columnCount == result.columnCount else { return }
     let start = lines.count
     lines.beginRow()
     for column in 0..<result.columnCount {
@@ -194,7 +196,7 @@ struct StreamedAnswer {
     _ statement: Int, _ result: borrowing PGResultHandle,
     on connection: isolated PostgresConnection
   ) {
-    let types = (0..<result.columnCount).map { result.columnType($0) }
+    let types = result.columnTypes
     connection.note(columnTypes: types, of: plan.statements[statement].sql)
     described[statement] = types
   }

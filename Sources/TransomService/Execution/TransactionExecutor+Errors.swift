@@ -22,6 +22,8 @@ extension TransactionExecutor {
       if job.interruption.reason != nil { return timedOut(job) }
       return .connectionLost(pointer: nil, detail: error.description)
     case .inDoubt(let id):
+      // What only reads stores nothing, whatever became of its end.
+      if job.receivedTooMuch, !job.plan.mayStore { return tooLarge(at: nil, job) }
       return .commitInDoubt(transactionID: id.map(String.init), hasKey: false)
     case .notBegun:
       return timedOut(job)

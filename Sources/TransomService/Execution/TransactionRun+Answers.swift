@@ -15,6 +15,7 @@ extension TransactionRun {
     if tellsID(effect, result) { identify(result) }
     if effect == .identified { return }
     if effect == .claimed { return hasClaimed = true }
+    noteColumns(effect, result)
     if let statement = effect.statement { times.answered(statement) }
     // Neon's driver is told types by their OIDs.
     let types = plan.neon == nil ? result.catalogueTypes : []

@@ -55,6 +55,7 @@ extension TransactionRun {
     let effect = machine.succeeded(tagIsCommit: result.isCommit, rowCount: result.affectedRows)
     if tellsID(effect, result) { identify(result) }
     if effect == .identified { return }
+    noteColumns(effect, result)
     if let statement = effect.statement { times.answered(statement) }
     streamed[0].write(effect, result, keepingIn: &writer, types)
   }

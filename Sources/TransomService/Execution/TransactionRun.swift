@@ -56,6 +56,10 @@ struct TransactionRun: ~Copyable {
   /// Those of the hooks that the pipeline begins with.
   var hooks = ResolvedParameters()
   var pending = PendingResults()
+  /// The types of the columns of the batch that is being answered; nil if it returns no rows.
+  private var batchColumns: [OID]?
+  /// Whether a run of a batch had other columns than the first one, and the end was on its way.
+  private var hasDifferingRuns = false
   /// The answer, if it is passed on while the transaction runs. One or none, and not in here: it is large, mostly not
   /// there, and a run is moved from place to place.
   var streamed: [StreamedAnswer]
@@ -100,8 +104,8 @@ struct TransactionRun: ~Copyable {
 
   var isStreamed: Bool { !streamed.isEmpty }
 
-  /// Whether results could not be written, as what their types are could not be found out.
-  var isIncomplete: Bool { !pending.isEmpty }
+  /// Whether results could not be written: what their types are could not be found out, or the runs of a batch differ.
+  var isIncomplete: Bool { !pending.isEmpty || hasDifferingRuns }
 
   /// Runs the plan; `writer` holds the answer if the transaction was committed, or was a dry run.
   ///
@@ -273,6 +277,18 @@ struct TransactionRun: ~Copyable {
 
   private func problem(_ failure: PlanStateMachine.Failure) -> Problem {
     ServiceError(failure, at: plan.pointer(of: failure)).problem
+  }
+
+  /// Has a batch fail one of whose runs has other columns than the first one.
+  mutating func noteColumns(
+    _ effect: PlanStateMachine.Effect, _ result: borrowing PGResultHandle
+  ) {
+    guard case .run(let statement, let isFirst, _, _) = effect else { return }
+    if isFirst {
+      batchColumns = result.returnsRows ? result.columnTypes : nil
+    } else if !result.hasColumns(of: batchColumns), !machine.columnsDiffer(of: statement) {
+      hasDifferingRuns = true
+    }
   }
 
   /// Whether a command's result holds the transaction's id: of the inserts of events only the one that is to tell it has a row.

@@ -70,6 +70,8 @@ package struct PlanStateMachine: Sendable {
       case server(ServerError)
       /// The statement found another number of rows than was expected.
       case expectation(TransactionRequest.Expectation, rowCount: Int)
+      /// A run of a batch has other columns than the first one.
+      case columns
       /// A reference leads to nothing; in words.
       case reference(String)
       /// A parameter is not what the server's type of it wants.
@@ -199,6 +201,14 @@ package struct PlanStateMachine: Sendable {
     }
     guard statement.runs != nil else { return .result(statement: index) }
     return .run(statement: index, isFirst: run == 0, isLast: isLast, rowCount: rowCount)
+  }
+
+  /// A run of a batch, the last command that succeeded, has other columns than the first one: the batch fails. False if the
+  /// end is on its way already.
+  package mutating func columnsDiffer(of statement: Int) -> Bool {
+    guard let sentEnd, sentEnd < plan.steps.count else { return false }
+    failure = Failure(step: .statement(statement), .columns)
+    return true
   }
 
   /// One of the first commands of the pipeline to be sent refers to nothing: instead of being sent, the pipeline ends.

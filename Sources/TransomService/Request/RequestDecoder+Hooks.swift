@@ -25,7 +25,9 @@ extension RequestDecoder {
     guard hookRules.databases.contains(request.database) else {
       throw json.error(
         .webhooksNotInstalled, at: list,
-        "no webhooks are installed in the database \"\(request.database)\"")
+        request.database == "default"
+          ? "no webhooks are installed in the database \"default\""
+          : "events are stored in the database \"default\" only, not in \"\(request.database)\"")
     }
     if request.readOnly {
       throw json.error(.invalidRequest, at: list, "a read-only transaction emits no events")

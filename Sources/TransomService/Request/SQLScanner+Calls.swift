@@ -1,22 +1,26 @@
 // A query stores nothing, unless a function does it that it calls.
 extension SQLScanner {
-  /// Whether the rest of the statement calls a function that is not known to store nothing.
+  /// What the rest of a query makes of it: one that changes rows if it calls a function that is not known to store nothing,
+  /// and one that makes a table if it is a SELECT INTO.
   ///
   /// What an operator, a cast, a view or a row security policy calls is not seen.
-  mutating func callsUnknownFunction() -> Bool {
+  mutating func kindOfQuery(from first: SQLText.Kind) -> SQLText.Kind {
+    var kind = first
     var before = Token.other
     var previous = Token.other
     var isAfterQuotedName = false
     while true {
       let token = next()
       switch token {
-      case .end: return false
+      case .end: return kind
+      case .word(let name) where word(name, is: "into") && !beginsChange(previous):
+        return .defines
       case .open where sql[position - 1] == UInt8(ascii: "("):
         switch previous {
         // With a schema it is somebody's own, most likely.
         case .word(let name):
-          if before == .dot || !Self.storesNothing(lowercased(name)) { return true }
-        case .other where isAfterQuotedName: return true
+          if before == .dot || !Self.storesNothing(lowercased(name)) { kind = .changes }
+        case .other where isAfterQuotedName: kind = .changes
         case .string, .parameter, .open, .close, .dot, .other, .end: break
         }
       case .word, .string, .parameter, .open, .close, .dot, .other: break
@@ -24,6 +28,12 @@ extension SQLScanner {
       isAfterQuotedName = token == .other && sql[position - 1] == UInt8(ascii: "\"")
       (before, previous) = (previous, token)
     }
+  }
+
+  /// Whether the word before INTO is the INSERT or MERGE of a WITH.
+  private func beginsChange(_ token: Token) -> Bool {
+    guard case .word(let name) = token else { return false }
+    return word(name, is: "insert") || word(name, is: "merge")
   }
 
   private func lowercased(_ word: Range<Int>) -> String {

@@ -12,7 +12,7 @@ extension SQLScanner {
     guard case .word(let first) = next() else { return nil }
     guard let command = command(first) else {
       kind = kind(first)
-      if kind == .reads, callsUnknownFunction() { kind = .changes }
+      if kind == .reads || word(first, is: "with") { kind = kindOfQuery(from: kind) }
       return nil
     }
     switch command {

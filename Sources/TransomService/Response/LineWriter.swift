@@ -92,6 +92,9 @@ package struct LineWriter: Sendable {
     column += 1
   }
 
+  /// How many columns the rows have.
+  var columnCount: Int { columns.count }
+
   package mutating func endRow() {
     precondition(column == columns.count, "a value for each column")
     // A SELECT without any column has rows nevertheless.

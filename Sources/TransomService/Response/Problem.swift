@@ -26,8 +26,6 @@ package struct Problem: Equatable, Sendable {
   package var outcome: Outcome
   /// Whether the same request can be sent again, safely and with hope.
   package var retryable: Bool
-  /// How often the transaction was run, if it was run at all.
-  package var attempts: Int?
   /// The JSON Pointer (RFC 6901) of the item that failed, such as `/statements/1/savepoint/0`.
   package var statement: String?
   /// The JSON Pointer of what is wrong in the request, if that is not an item as a whole.
@@ -67,7 +65,6 @@ package struct Problem: Equatable, Sendable {
     writer.member("outcome", outcome.rawValue)
     writer.raw(#","retryable":"#)
     writer.bool(retryable)
-    writer.member("attempts", attempts)
     writer.member("statement", statement)
     writer.member("pointer", pointer)
     writer.member("transaction_id", transactionID)

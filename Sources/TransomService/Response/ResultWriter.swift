@@ -305,6 +305,11 @@ extension ResultWriter {
 
   mutating func endListOfRows() { statement = .none }
 
+  /// Whether the statement's rows have so many columns.
+  func takesRows(of columnCount: Int) -> Bool {
+    statement == .rows && columns.count == columnCount
+  }
+
   package mutating func beginRow() {
     precondition(statement == .rows, "beginRows() was not called")
     if !isFirstRow { json.byte(JSONWriter.comma) }

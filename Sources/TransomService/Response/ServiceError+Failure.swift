@@ -16,6 +16,7 @@ extension ServiceError {
       self = .expectationFailed(pointer: pointer ?? "", detail: detail)
     case .reference(let reason):
       self = .unresolvedReference(pointer: pointer ?? "", detail: reason)
+    case .columns: self = .columnsDiffer(pointer: pointer ?? "")
     case .parameter(let parameter):
       self = .invalidParameter(
         pointer: (pointer ?? "") + parameter.pointer, detail: parameter.reason)

@@ -51,6 +51,7 @@ extension ServiceError {
     case .wroteWithoutRight: (403, "forbidden", "The key does not allow this")
     case .expectationFailed: (409, "expectation-failed", "An expectation was not met")
     case .unresolvedReference: (422, "unresolved-reference", "A reference leads to nothing")
+    case .columnsDiffer: (422, "columns-differ", "The runs of a batch have different columns")
     case .invalidParameter:
       (422, "invalid-parameter", Self.title(ofRequest: "invalid-parameter"))
     case .resultTooLarge: (422, "result-too-large", "The result is too large")
@@ -89,7 +90,7 @@ extension ServiceError {
       .draining:
       .notStarted
     case .statementFailed, .wroteWithoutRight, .expectationFailed, .unresolvedReference,
-      .invalidParameter, .connectionLost, .commitFailed:
+      .columnsDiffer, .invalidParameter, .connectionLost, .commitFailed:
       .rolledBack
     case .resultTooLarge(_, _, let isCommitted): isCommitted ? .committed : .rolledBack
     case .timedOut(_, _, let started): started ? .rolledBack : .notStarted
@@ -113,7 +114,7 @@ extension ServiceError {
       .invalidIdempotencyKey,
       .missingIdempotencyKey, .streamWithIdempotencyKey, .idempotencyKeyReused, .wroteWithoutRight,
       .expectationFailed,
-      .unresolvedReference,
+      .unresolvedReference, .columnsDiffer,
       .invalidParameter, .resultTooLarge,
       .committedWithoutResults, .internalError:
       false
@@ -138,7 +139,7 @@ extension ServiceError {
       .invalidIdempotencyKey,
       .missingIdempotencyKey, .streamWithIdempotencyKey, .idempotencyKeyReused, .wroteWithoutRight,
       .expectationFailed,
-      .unresolvedReference,
+      .unresolvedReference, .columnsDiffer,
       .invalidParameter, .resultTooLarge,
       .timedOut, .committedWithoutResults, .internalError:
       nil
@@ -167,7 +168,9 @@ extension ServiceError {
     case .unsupportedContentCoding(let coding):
       "The body must not be encoded, but the Content-Encoding is \(coding)."
     case .idempotencyNotInstalled(let database):
-      "An Idempotency-Key needs the schema transom in \"\(database)\": run \"transom migrate\"."
+      database == "default"
+        ? "An Idempotency-Key needs the schema transom in \"default\": run \"transom migrate\"."
+        : "Idempotency keys are kept in the database \"default\" only, not in \"\(database)\"."
     case .invalidIdempotencyKey:
       "An Idempotency-Key is one line of 1 to \(IdempotencyKey.maximumLength) printable ASCII characters."
     case .missingIdempotencyKey:
@@ -180,6 +183,8 @@ extension ServiceError {
     case .unknownDatabase(let alias): "No database \"\(alias)\" is configured."
     case .poolTimedOut(let database, let milliseconds):
       "No connection to \"\(database)\" became free within \(milliseconds) ms."
+    case .columnsDiffer:
+      "The statement's result has other columns than the first time that it ran in this batch."
     case .wroteWithoutRight:
       "The key is read-only, but the transaction had written; it was rolled back."
     case .draining: "The service is shutting down and takes no new transactions."
@@ -191,7 +196,7 @@ extension ServiceError {
     case .timedOut(_, let milliseconds, false):
       "The transaction could not be started within \(milliseconds) ms."
     case .committedWithoutResults:
-      "The connection was lost after COMMIT. The transaction is stored; of its results nothing is known."
+      "The results could not be read after COMMIT. The transaction is stored; of its results nothing is known."
     case .commitInDoubt(_, let hasKey):
       "The connection was lost at COMMIT, and the transaction's fate could not be found out."
         + (hasKey ? " The same request with the same Idempotency-Key can be sent again." : "")
@@ -205,7 +210,7 @@ extension ServiceError {
       .connectionLost(let pointer, _), .forbidden(let pointer, _):
       pointer
     case .expectationFailed(let pointer, _), .unresolvedReference(let pointer, _),
-      .invalidParameter(let pointer, _):
+      .invalidParameter(let pointer, _), .columnsDiffer(let pointer):
       pointer
     case .unknownDatabase: "/database"
     case .notFound, .misdirected, .methodNotAllowed, .unsupportedMediaType,

@@ -50,6 +50,8 @@ package enum ServiceError: Error, Equatable, Sendable {
   case wroteWithoutRight
   case expectationFailed(pointer: String, detail: String)
   case unresolvedReference(pointer: String, detail: String)
+  /// A batch's statement, such as EXECUTE, has other columns the second time than the first.
+  case columnsDiffer(pointer: String)
   /// A parameter is not what the server wants there. (What is wrong with any is refused before: `invalidRequest`.)
   case invalidParameter(pointer: String, detail: String)
   /// The answer would be larger than `limit` bytes. `isCommitted` if that was known too late.
@@ -64,7 +66,8 @@ package enum ServiceError: Error, Equatable, Sendable {
   case commitFailed(ServerError)
   /// The connection was lost at COMMIT, and what became of it cannot be told. A request that `hasKey` can be sent again.
   case commitInDoubt(transactionID: String?, hasKey: Bool)
-  /// The transaction was committed, but the connection was lost before the types of its results were looked up.
+  /// The transaction was committed, but its results could not be written: the connection was lost before their types were
+  /// looked up, or the runs of a batch have different columns.
   case committedWithoutResults
 
   /// A mistake of Transom's own.

@@ -33,7 +33,7 @@ import TransomCluster
         "✓ 127.0.0.1:0 is free", "✓ PostgreSQL \(version), a primary, answers in",
         "✓ the schema transom will be installed at the start",
         "✓ reader: databases default; read-only; 5 requests a second",
-        "18 connections at most", "that are no defaults",
+        "20 connections at most", "that are no defaults",
       ] {
         #expect(text.contains(part), "\(part) in \(text)")
       }
@@ -56,7 +56,7 @@ import TransomCluster
       #expect(status == 1)
       for part in [
         "✗ 192.0.2.1:80: bind", "Database reports\n  ✗ it cannot be used", "✓ PostgreSQL",
-        "Database maybe\n  ! it cannot be used", "! 5002 connections at most", "2 problems,",
+        "Database maybe\n  ! it cannot be used", "! 5004 connections at most", "2 problems,",
       ] {
         #expect(text.contains(part), "\(part) in \(text)")
       }

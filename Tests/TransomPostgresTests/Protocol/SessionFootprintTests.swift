@@ -9,6 +9,9 @@ struct SessionFootprintTests {
     "select set_config('a.b', $1, true)", "select set_config($1, $2, TRUE )",
     "select set_config('a', f(')', 1), true), now()", "select pg_advisory_xact_lock(1)",
     "select pg_try_advisory_xact_lock(1)", "select count(*), now(), current_setting('a')",
+    #"select set_config('a', '{"b": "--", "c": "$$/*"}', true)"#,
+    "with a as (insert into t values (1) returning n) select * from a",
+    "merge into t using u on t.n = u.n when matched then delete",
   ])
   func `a query that only reads and changes rows leaves nothing`(_ sql: String) {
     #expect(SessionFootprint(of: sql) == [])
@@ -23,6 +26,15 @@ struct SessionFootprintTests {
     "select SET_CONFIG('a', 'b', false)", "select pg_advisory_lock(1)",
     "select pg_try_advisory_lock_shared(1)", "select 1 into temp t", "select setseed(0.5)",
     "select dblink_connect('x')", "select set_config('a', 'b', true), set_config('a', 'b', false)",
+    "select 1 as n into t", "with a as (select 1 as n) select n into t from a",
+    "update pg_settings set setting = 'on' where name = 'a'",
+    "select set_config('a', 'b', false is true)", "select set_config('a', 'b', not true)",
+    "select set_config('a', 'b', false -- , true\n)",
+    "select set_config('a', 'b', false /*, true*/)",
+    #"select set_config('a', E'\'', false), ' , true) '"#,
+    "select set_config('a', $$'$$, false), $$ , true)$$",
+    "select set_config('a', 'b', is_local => true)",
+    #"select set_config('a', "'", false), "', true)""#,
   ])
   func `what may leave something in the session is found`(_ sql: String) {
     #expect(SessionFootprint(of: sql) == .state)
@@ -34,6 +46,8 @@ struct SessionFootprintTests {
     "do $$ $$", "select query_to_xml('pre' || 'pare x as select 1', true, true, '')",
     "select nextval('s'), QUERY_TO_XML_AND_XMLSCHEMA($1, true, true, '')", "(select ts_stat($1))",
     #"select U&"\0073et_config"('a', 'b', false)"#, #"select u&"q" from t"#,
+    "/* x */ do $$ begin execute 'deallo' || 'cate transom_1'; end $$", "select pg_temp.f()",
+    "-- a\ndo $$ $$", "select 1 as n into pg_temp.t", #"insert into "pg_temp_3".t values (1)"#,
   ])
   func `what touches prepared statements makes all of them unknown`(_ sql: String) {
     #expect(SessionFootprint(of: sql) == [.state, .preparedStatements])

@@ -116,6 +116,31 @@ import TransomService
     }
   }
 
+  @Test func `a single row over it that nothing is stored with is too large, and no doubt`()
+    async throws
+  {
+    try await withExecutor {
+      $0.limits.response = 1 << 20
+    } _: { harness, _ in
+      let document = #"{"statements": [{"sql": "select repeat('x', 200000000)"}]}"#
+      let problem = try #require(try await harness.failure(of: document)?.problem)
+      #expect(problem.code == "result-too-large" && problem.outcome == .rolledBack)
+    }
+  }
+
+  @Test func `what is told of a SELECT INTO over it is true`() async throws {
+    try await withExecutor {
+      $0.limits.response = 1 << 20
+    } _: { harness, database in
+      let document = """
+        {"statements": [{"sql": "select 1 as n into made"}, {"sql": "select repeat('x', 1200000)"}]}
+        """
+      let problem = try #require(try await harness.failure(of: document)?.problem)
+      #expect(problem.code == "result-too-large" && problem.outcome == .rolledBack)
+      #expect(try await database.value("select to_regclass('made')::text") == nil)
+    }
+  }
+
   @Test func `one that is over it only in JSON is given if it was committed before that was known`()
     async throws
   {

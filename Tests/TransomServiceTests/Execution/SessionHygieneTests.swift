@@ -36,6 +36,22 @@ import TransomService
       "select 1 as n into temp secret", "select coalesce(to_regclass('secret')::text, 'none')",
       "none"
     ),
+    (
+      "select 1 as n into pg_temp.secret", "select coalesce(to_regclass('secret')::text, 'none')",
+      "none"
+    ),
+    (
+      "select set_config('default_transaction_read_only', 'on', false is true)",
+      "select current_setting('default_transaction_read_only')", "off"
+    ),
+    (
+      "update pg_settings set setting = 'on' where name = 'default_transaction_read_only'",
+      "select current_setting('default_transaction_read_only')", "off"
+    ),
+    (
+      "/* x */ do $$ begin execute 'pre' || 'pare mine as select 1'; end $$",
+      "select count(*)::text from pg_prepared_statements where name = 'mine'", "0"
+    ),
     ("listen x", "select count(*)::text from pg_listening_channels()", "0"),
     (
       "select pg_advisory_lock(4711)::text",

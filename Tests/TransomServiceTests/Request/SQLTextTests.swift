@@ -37,6 +37,24 @@ func refusal(of sql: String) -> SQLRefusal? {
   }
 
   @Test(arguments: [
+    "select 1 as n into t", "SELECT n INTO TEMP t from u", "select f(1) as n into t",
+    "with a as (select 1 as n) select n into t from a",
+    "with a as (insert into u values (1) returning n) select n into t from a",
+  ])
+  func `a query that makes a table is none`(_ sql: String) throws {
+    #expect(try SQLText(sql).kind == .defines)
+  }
+
+  @Test(arguments: [
+    ("select 'into', \"into\" from t -- into", SQLText.Kind.reads),
+    ("with a as (insert /**/ into t values (1) returning n) select n from a", .changes),
+    ("with a as (select 1) merge into t using a on true when matched then delete", .changes),
+  ])
+  func `not every INTO makes a table`(_ sql: String, _ kind: SQLText.Kind) throws {
+    #expect(try SQLText(sql).kind == kind)
+  }
+
+  @Test(arguments: [
     ("BEGIN", "BEGIN"), ("begin isolation level serializable", "BEGIN"), ("Start", "START"),
     ("START TRANSACTION", "START"), ("commit;", "COMMIT"), ("COMMIT AND CHAIN", "COMMIT"),
     ("COMMIT PREPARED 'x'", "COMMIT"), ("end", "END"), ("ROLLBACK", "ROLLBACK"),

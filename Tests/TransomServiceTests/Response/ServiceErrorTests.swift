@@ -64,6 +64,7 @@ import TransomPostgres
     Row(
       .unresolvedReference(pointer: "", detail: "d"), 422, "unresolved-reference", .rolledBack,
       retry: false),
+    Row(.columnsDiffer(pointer: ""), 422, "columns-differ", .rolledBack, retry: false),
     Row(
       .resultTooLarge(pointer: nil, limit: 1), 422, "result-too-large", .rolledBack, retry: false),
     Row(
@@ -145,14 +146,13 @@ import TransomPostgres
     error.schema = "public"
     error.table = "w3"
     error.constraint = "w3_slot_key"
-    var problem = ServiceError.statementFailed(pointer: "/statements/2", error).problem
-    problem.attempts = 3
+    let problem = ServiceError.statementFailed(pointer: "/statements/2", error).problem
     var writer = JSONWriter()
     problem.write(to: &writer)
     #expect(
       String(decoding: writer.bytes, as: UTF8.self)
         == #"{"type":"/problems/statement-failed","title":"A statement failed","status":409,"#
-        + #""detail":"duplicate \"key\"","outcome":"rolled_back","retryable":false,"attempts":3,"#
+        + #""detail":"duplicate \"key\"","outcome":"rolled_back","retryable":false,"#
         + #""statement":"/statements/2","sqlstate":"23505","#
         + #""severity":"ERROR","server_detail":"Key (slot)=(1) already exists.","position":12,"#
         + #""schema":"public","table":"w3","constraint":"w3_slot_key"}"#)
