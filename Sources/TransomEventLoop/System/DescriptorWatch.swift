@@ -58,6 +58,7 @@ public final class DescriptorWatch: @unchecked Sendable {
 
     mutating func end(_ wake: Wake, on loop: EventLoop) {
       deadline = nil
+      endsWithEither = false
       if let waiter = unsafe exchange(&waiter, with: nil) {
         unsafe loop.resume(waiter, returning: wake, isIsolated: isIsolated)
       }
@@ -189,8 +190,8 @@ public final class DescriptorWatch: @unchecked Sendable {
     if directions[Side.write].isReady {
       return Task.isCancelled && !isShielded ? .cancelled : .ready
     }
-    directions[Side.read].endsWithEither = true
-    defer { directions[Side.read].endsWithEither = false }
+    // That is over when the wait is: behind it the task may be elsewhere.
+    directions[Side.read].endsWithEither = !directions[Side.read].isReady
     return await readable(until: deadline, isShielded: isShielded)
   }
 
@@ -284,8 +285,10 @@ public final class DescriptorWatch: @unchecked Sendable {
     precondition(
       unsafe directions[side].waiter == nil, "two tasks wait for one direction of a descriptor")
     if let wake = wakeAtOnce(side) {
+      directions[side].endsWithEither = false
       unsafe continuation.resume(returning: wake)
     } else if directions[side].cancelledWait == directions[side].wait {
+      directions[side].endsWithEither = false
       unsafe continuation.resume(returning: .cancelled)
     } else {
       unsafe directions[side].waiter = continuation

@@ -16,8 +16,9 @@ protocol Answers: Sendable {
 extension PostgresConnection {
   /// Sends something, if it is not on its way already, and collects the answers.
   ///
-  /// On the connection's own loop that suspends for nothing but the server; from elsewhere it moves there. It is not
-  /// ended by cancellation: `StatementCanceller` sees to that.
+  /// On the connection's own loop that suspends for nothing but the server; from elsewhere it moves there. So it does in a
+  /// task that was on the loop's thread by chance, and is not any more when its wait has ended. It is not ended by
+  /// cancellation: `StatementCanceller` sees to that.
   nonisolated func collect<Collected: Answers>(
     _ answers: Collected, sending exchange: Exchange? = nil
   ) async -> Collected {
@@ -26,16 +27,19 @@ extension PostgresConnection {
     var awaited = onLoop { $0.begin(&answers, exchange) }
     while let missing = awaited {
       let wake = await wait(for: missing, isShielded: true)
+      guard loop.isCurrent else { return await collectElsewhere(answers, nil, after: wake) }
       awaited = onLoop { $0.resume(&answers, after: wake) }
     }
     return answers
   }
 
+  /// From the beginning, or after a wait.
   private func collectElsewhere<Collected: Answers>(
-    _ answers: Collected, _ exchange: Exchange?
+    _ answers: Collected, _ exchange: Exchange?, after wake: Wake? = nil
   ) async -> Collected {
     var answers = answers
-    var awaited = begin(&answers, exchange)
+    var awaited =
+      if let wake { resume(&answers, after: wake) } else { begin(&answers, exchange) }
     while let missing = awaited {
       let wake = await waitOnLoop(for: missing)
       awaited = resume(&answers, after: wake)

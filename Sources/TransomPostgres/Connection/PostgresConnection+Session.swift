@@ -25,12 +25,20 @@ extension PostgresConnection {
         case .result: continue
         case .failed: succeeded = false
         case .skipped: continue
-        case .synced: return succeeded && isReusable
+        case .synced:
+          dropNotifications()
+          return succeeded && isReusable
         }
       }
     } catch {
       return false
     }
+  }
+
+  /// Frees what the last user has listened to: libpq keeps each notification until somebody takes it.
+  func dropNotifications() {
+    guard !isClosed else { return }
+    while handle.nextNotification() != nil {}
   }
 
   /// Whether an idle connection is as we left it: a server that goes away sends its reason or an end of stream.

@@ -74,26 +74,38 @@ actor ConnectionPool: EventLoopActor {
     until deadline: MonotonicInstant, isCancellable: Bool = true
   ) async throws(LeaseError) -> (connection: PostgresConnection, pool: ConnectionPool) {
     guard loop.isCurrent, !isCancellable else {
-      return try await waitElsewhere(until: deadline)
+      return try await waitElsewhere(until: deadline, isCancellable)
     }
     let grant = await withCheckedContinuation { continuation in
-      onLoop { $0.begin($0.makeWaiter(), continuation, until: deadline) }
+      onLoop { $0.begin($0.makeWaiter(), continuation, until: deadline, isCancellable: false) }
     }
-    return try onLoop { $0.outcome(of: grant) }.get()
+    // A task that does not prefer the loop is elsewhere now.
+    if case .connection(let connection, let pool) = grant { return (connection, pool) }
+    throw await reason(for: grant)
   }
 
   private func waitElsewhere(
-    until deadline: MonotonicInstant
+    until deadline: MonotonicInstant, _ isCancellable: Bool
   ) async throws(LeaseError) -> (connection: PostgresConnection, pool: ConnectionPool) {
     if let connection = leaseIdle() { return (connection, self) }
+    let grant =
+      isCancellable
+      ? await waitUnlessCancelled(until: deadline)
+      : await withCheckedContinuation {
+        begin(makeWaiter(), $0, until: deadline, isCancellable: false)
+      }
+    if case .connection(let connection, let pool) = grant { return (connection, pool) }
+    throw reason(for: grant)
+  }
+
+  private func waitUnlessCancelled(until deadline: MonotonicInstant) async -> Grant {
     let waiter = makeWaiter()
-    let grant = await withTaskCancellationHandler {
-      await withCheckedContinuation { begin(waiter, $0, until: deadline) }
+    return await withTaskCancellationHandler {
+      await withCheckedContinuation { begin(waiter, $0, until: deadline, isCancellable: true) }
     } onCancel: {
       // If that is before the wait begins, `begin` sees it.
       loop.execute { [weak self] in self?.onLoop { $0.leave(waiter, .cancelled) } }
     }
-    return try outcome(of: grant).get()
   }
 
   private func makeWaiter() -> WaiterID {
@@ -101,29 +113,28 @@ actor ConnectionPool: EventLoopActor {
     return WaiterID(number: made)
   }
 
-  private func outcome(
-    of grant: Grant
-  ) -> Result<(connection: PostgresConnection, pool: ConnectionPool), LeaseError> {
+  /// Why a wait ended with no connection.
+  private func reason(for grant: Grant) -> LeaseError {
     switch grant {
-    case .connection(let connection, let pool): return .success((connection, pool))
-    case .cancelled: return .failure(.cancelled)
-    case .refused: return .failure(.shuttingDown)
+    case .connection: preconditionFailure("there is a connection")
+    case .cancelled: return .cancelled
+    case .refused: return .shuttingDown
     case .timedOut:
       // With nothing open, nobody keeps us waiting but the server.
-      guard state.openCount == 0 else { return .failure(.poolExhausted) }
-      return .failure(.unreachable(lastFailure ?? "the server does not answer"))
+      guard state.openCount == 0 else { return .poolExhausted }
+      return .unreachable(lastFailure ?? "the server does not answer")
     }
   }
 
   private func begin(
     _ waiter: WaiterID, _ continuation: CheckedContinuation<Grant, Never>,
-    until deadline: MonotonicInstant
+    until deadline: MonotonicInstant, isCancellable: Bool
   ) {
     if let connection = leaseIdle() {
       continuation.resume(returning: .connection(connection, of: self))
       return
     }
-    guard !Task.isCancelled else {
+    guard !isCancellable || !Task.isCancelled else {
       continuation.resume(returning: .cancelled)
       return
     }
@@ -173,6 +184,7 @@ actor ConnectionPool: EventLoopActor {
     }
     let id = members[index].id
     let isReusable = loop.now < members[index].expiresAt && connection.onLoop { $0.isReusable }
+    connection.onLoop { $0.dropNotifications() }
     guard isReusable, connection.onLoop({ $0.isSoiled }) else {
       return place(id, connection, state.released(id, isReusable: isReusable, at: now))
     }

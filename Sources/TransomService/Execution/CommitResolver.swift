@@ -12,6 +12,8 @@ struct CommitResolver {
 
   /// How long it is asked for, at most: a server that restarts is soon back, one that fails over later.
   private static let limit = Duration.seconds(10)
+  /// How long the answer to one question may take.
+  private static let limitOfQuestion = Duration.seconds(3)
   /// After so many questions, about a second, a transaction that is still in progress is ended: its server process may
   /// not find out for hours that its client is gone (tcp_keepalives_idle).
   private static let patience = 8
@@ -32,11 +34,9 @@ struct CommitResolver {
     var pause = Duration.milliseconds(5)
     var questions = 0
     while loop.now < deadline {
-      if questions == Self.patience {
-        _ = await inquiry.ask(Self.endSQL, parameters, by: deadline)
-      }
+      if questions == Self.patience { _ = await ask(Self.endSQL, parameters, by: deadline) }
       questions += 1
-      switch await inquiry.ask(Self.sql, parameters, by: deadline) {
+      switch await ask(Self.sql, parameters, by: deadline) {
       case .row(let row):
         // NULL: it is so old that nobody knows any more.
         guard let status = row.first ?? nil else { return nil }
@@ -50,6 +50,12 @@ struct CommitResolver {
       pause = min(pause * 2, .milliseconds(500))
     }
     return nil
+  }
+
+  private func ask(
+    _ sql: String, _ parameters: ParameterList, by deadline: MonotonicInstant
+  ) async -> Inquiry.Answer {
+    await inquiry.ask(sql, parameters, by: min(deadline, loop.now + Self.limitOfQuestion))
   }
 
   private static let sql = "select pg_catalog.pg_xact_status($1::xid8)"

@@ -16,21 +16,30 @@ struct Inquiry {
 
   init(_ database: LoopPool) { self.database = database }
 
-  /// Waits for a connection, and for the answer.
+  /// Waits for a connection, and for the answer. A server that has not answered by the deadline loses the connection: it may
+  /// be frozen, or wait for a lock, and who asks would wait with it.
   func ask(
     _ sql: String, _ parameters: ParameterList, by deadline: MonotonicInstant
   ) async -> Answer {
     guard let lease = try? await database.lease(until: deadline, isCancellable: false) else {
       return .lost
     }
-    let answer = await Self.ask(sql, parameters, on: lease.connection)
+    let answer = await Self.ask(sql, parameters, by: deadline, on: lease.connection)
     await lease.release()
     return answer
   }
 
   private static func ask(
-    _ sql: String, _ parameters: ParameterList, on connection: isolated PostgresConnection
+    _ sql: String, _ parameters: ParameterList, by deadline: MonotonicInstant,
+    on connection: isolated PostgresConnection
   ) async -> Answer {
+    let timer = connection.loop.schedule(at: deadline) {
+      connection.onLoop {
+        $0.cancelRunning()
+        $0.close()
+      }
+    }
+    defer { connection.loop.cancel(timer) }
     connection.limitReceiving(to: .max)
     var answer = Answer.lost
     do {

@@ -23,7 +23,39 @@ private actor Accountant {
   }
 }
 
+private actor Bank {
+  private(set) var count = 0
+
+  /// Has its actor brought to the connection's thread, where other tasks of the actor may find themselves then.
+  func work(_ database: Database) async throws {
+    try await database.execute("select 1")
+    try await database.atomic { tx in
+      try await tx.execute("select 2")
+      await Task.yield()
+      count += 1
+      try await tx.cursor { cursor in
+        try await cursor.execute("select generate_series(1, 3)")
+        for try await _ in cursor { await Task.yield() }
+      }
+    }
+    try await database.execute("select 3")
+  }
+}
+
 struct BodyThreadTests {
+  @Test(arguments: [1, 8])
+  func `many tasks of one actor can use a database at once`(_ size: Int) async throws {
+    try await withDatabases(size: size) { databases, _ in
+      let bank = Bank()
+      let database = try databases.default
+      try await withThrowingTaskGroup { group in
+        for _ in 0..<300 { group.addTask { try await bank.work(database) } }
+        try await group.waitForAll()
+      }
+      #expect(await bank.count == 300)
+    }
+  }
+
   @Test
   func
     `behind its first statement a block runs on its connection's thread, and what follows it does not`()

@@ -41,6 +41,44 @@ struct DatabasePoolTests {
     }
   }
 
+  @Test(arguments: [false, true])
+  func `a wait that is not cancellable goes on in a cancelled task`(_ isOnLoop: Bool) async throws {
+    try await withPool(size: 1, loops: 1) { fixture, _ in
+      let first = try await fixture.lease()
+      let pool = fixture.pool.onLoop(0)
+      let task = Task {
+        while !Task.isCancelled { await Task.yield() }
+        guard isOnLoop else {
+          return try await pool.lease(until: .now + .seconds(30), isCancellable: false)
+        }
+        return try await withTaskExecutorPreference(fixture.group.loops[0]) {
+          try await pool.lease(until: .now + .seconds(30), isCancellable: false)
+        }
+      }
+      task.cancel()
+      try await fixture.eventuallyCounts("it waits") { $0.waiting == 1 }
+      await fixture.pool.release(first)
+      await fixture.pool.release(try await task.value)
+    }
+  }
+
+  @Test func `what the last user has listened to is not kept`() async throws {
+    try await withPool(size: 1, loops: 1) { fixture, database in
+      // A function, so that the text of the statement does not show that there is something to clean up.
+      try await database.query(
+        """
+        create function hear() returns void language plpgsql as $$ begin execute 'listen c'; end $$
+        """)
+      try await fixture.run("select hear()")
+      try await fixture.run("select pg_notify('c', n::text) from generate_series(1, 100) n")
+      try await fixture.run("listen c")
+      let lease = try await fixture.lease()
+      let isEmpty = await lease.connection.isWithoutNotifications()
+      #expect(isEmpty)
+      await fixture.pool.release(lease)
+    }
+  }
+
   @Test func `what was shut down is freed, its event loops included`() async throws {
     try await withDatabase { database in
       weak var loop: EventLoop?
@@ -227,4 +265,9 @@ struct PoolLendingTests {
       for lease in leases { await fixture.pool.release(lease) }
     }
   }
+}
+
+extension PostgresConnection {
+  /// Whether libpq holds no notification.
+  fileprivate func isWithoutNotifications() -> Bool { handle.nextNotification() == nil }
 }

@@ -1,8 +1,9 @@
 import TestSupport
 import Testing
 import TransomCluster
+import TransomEventLoop
 import TransomPostgres
-import TransomService
+@testable import TransomService
 
 /// A connection that is lost while the transaction is being committed: what became of it is found out on another one.
 @Suite struct CommitInDoubtTests {
@@ -134,6 +135,26 @@ import TransomService
       let tree = try answer.get()
       #expect(tree["results"]?[0]?["rows"]?[0]?["n"]?.text == "7")
       #expect(try await database.value("select count(*) from t") == "1")
+    }
+  }
+
+  @Test(.timeLimit(.minutes(2)))
+  func `a server that falls silent is not asked for ever`() async throws {
+    try await withDatabase { database in
+      let proxy = try FaultProxy.start(before: database.cluster)
+      defer { proxy.stop() }
+      try await withExecutor(for: database) {
+        $0.connectionString = proxy.connectionString(database: database.name)
+        $0.connections = 2
+      } _: { harness in
+        _ = try await harness.backend()
+        proxy.stall(.toServer, .toClient)
+        let loop = harness.group.loops[0]
+        let fate = await withTaskExecutorPreference(loop) {
+          await CommitResolver(harness.pool.onLoop(0), loop).fate(of: 7)
+        }
+        #expect(fate == nil)
+      }
     }
   }
 

@@ -74,6 +74,50 @@ extension TestDatabase {
     }
   }
 
+  private func waiting(_ count: Int, in database: TestDatabase) async throws {
+    try await eventually("\(count) wait for a lock") {
+      try await database.value(
+        """
+        select count(*) from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'
+        """
+      ) == "\(count)"
+    }
+  }
+
+  @Test(.timeLimit(.minutes(2)))
+  func `a kept answer that cannot be read is not waited for longer than the request may take`()
+    async throws
+  {
+    try await withSchema {
+      $0.connections = 2
+    } _: { harness, database in
+      // A first transaction has the key, a second one waits for it, and a lock on the whole table waits for both.
+      try await withSideConnection(database) { first in
+        try await withSideConnection(database) { lock in
+          try await first.run(
+            """
+            begin; insert into transom.idempotency_keys (key, fingerprint, expires_at)
+            values ('a', '', now() + interval '1 hour')
+            """)
+          let answer = Task {
+            try await harness.refusal(Self.insert(1, #""timeout_ms": 3000, "#), key: "a")
+          }
+          try await waiting(1, in: database)
+          let locked = Task {
+            try await lock.run(
+              "begin; lock table transom.idempotency_keys in access exclusive mode")
+          }
+          try await waiting(2, in: database)
+          try await first.run("commit")
+          let problem = try await answer.value
+          #expect(problem.code == "timeout" && problem.outcome == .rolledBack)
+          try await locked.value
+        }
+      }
+    }
+  }
+
   @Test func `a transaction that fails leaves its key free`() async throws {
     try await withSchema { harness, database in
       let document = #"""

@@ -22,6 +22,13 @@ struct SideConnection {
     try await Self.run("select pg_advisory_unlock_all()", on: connection)
   }
 
+  /// Runs statements that return nothing, one after the other.
+  func run(_ sql: String) async throws {
+    for statement in sql.split(separator: ";") {
+      try await Self.run(String(statement), on: connection)
+    }
+  }
+
   func close() async {
     await connection.close()
     await group.shutdown()
