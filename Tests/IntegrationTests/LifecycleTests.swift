@@ -46,6 +46,25 @@ import Testing
     }
   }
 
+  @Test func `SIGTERM ends it also while its database does not answer any more`() async throws {
+    try await withDatabase { db in
+      let proxy = try FaultProxy.start(before: db.cluster)
+      defer { proxy.stop() }
+      let connection = proxy.connectionString(database: db.name)
+      try await withService(for: connection, ["--webhooks-poll-ms", "50"]) { service in
+        #expect(try await service.post(#"{"statements": [{"sql": "select 1"}]}"#).status == 200)
+        try await eventually("the schema is there") {
+          try await db.value("select to_regclass('transom.webhooks')::text") != nil
+        }
+        proxy.stall(.toServer, .toClient)
+        // It looks for deliveries, and for what the outbox holds, meanwhile.
+        try await Task.sleep(for: .milliseconds(500))
+        service.process.terminate()
+        #expect(try await service.process.waitForExit() == 0)
+      }
+    }
+  }
+
   @Test func `without its database the service starts, says why it is not ready, and recovers`()
     async throws
   {

@@ -1,3 +1,5 @@
+internal import TransomEventLoop
+
 internal import Logging
 
 extension ConnectionScope {
@@ -198,7 +200,7 @@ extension ConnectionScope {
     }
     let deadline = ContinuousClock.now + database.configuration.inDoubtLimit
     while let id, ContinuousClock.now < deadline {
-      switch await fate(of: id) {
+      switch await fate(of: id, within: min(deadline - .now, Self.limitOfQuestion)) {
       case "committed": return
       case "aborted": throw try await undone(Self.notCommitted)
       default: await pause(.milliseconds(50))
@@ -213,9 +215,18 @@ extension ConnectionScope {
   private static let notCommitted = PostgresError(
     .connectionLost, "the connection was lost at COMMIT, and nothing is stored")
 
-  /// `committed`, `aborted`, or `in progress` while the old server process is still at it; nil if nobody tells.
-  private func fate(of transactionID: String) async -> String? {
+  /// How long the answer to one question may take.
+  private static let limitOfQuestion = Duration.seconds(3)
+
+  /// `committed`, `aborted`, or `in progress` while the old server process is still at it; nil if nobody tells. A server that
+  /// does not answer in time loses the connection.
+  private func fate(of transactionID: String, within limit: Duration) async -> String? {
     guard let lease = try? await database.lease(onLoop: loop, isShielded: true) else { return nil }
+    let loop = lease.connection.loop
+    let timer = await loop.run { [connection = lease.connection] in
+      loop.schedule(at: loop.now + limit) { connection.onLoop { $0.close() } }
+    }
+    defer { loop.execute { loop.cancel(timer) } }
     let reply = await lease.connection.exchange(
       Exchange("SELECT pg_xact_status(\(transactionID)::xid8)"))
     await database.pool.release(lease)

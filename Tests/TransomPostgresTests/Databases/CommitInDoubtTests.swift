@@ -6,7 +6,8 @@ import TransomPostgres
 struct CommitInDoubtTests {
   /// Inserts a row through a proxy that ends the connection after so many bytes of COMMIT's answer.
   private func run(
-    bytes: Int, limit: Duration, _ check: (PostgresError.Kind?, Bool) async throws -> Void
+    bytes: Int, limit: Duration, isCancelled: Bool = false,
+    _ check: (PostgresError.Kind?, Bool) async throws -> Void
   ) async throws {
     try await withDatabase { server in
       let proxy = try FaultProxy.start(before: server.cluster)
@@ -39,6 +40,7 @@ struct CommitInDoubtTests {
       try await eventually("the line is cut") {
         proxy.openConnections < lines.withLock { $0 } || log.entries.count > 0
       }
+      if isCancelled { commit.cancel() }
       proxy.pass()
       let kind = await commit.value
       try await check(kind, !log.entries.isEmpty)
@@ -46,10 +48,12 @@ struct CommitInDoubtTests {
     }
   }
 
-  @Test func `a COMMIT whose answer is lost is looked up by the transaction's number`() async throws
-  {
+  @Test(arguments: [false, true])
+  func `a COMMIT whose answer is lost is looked up by the transaction's number`(
+    isCancelled: Bool
+  ) async throws {
     // The number's answer takes 96 bytes and a few digits, COMMIT's begins behind them.
-    try await run(bytes: 112, limit: .seconds(60)) { kind, hooksRan in
+    try await run(bytes: 112, limit: .seconds(60), isCancelled: isCancelled) { kind, hooksRan in
       #expect(kind == nil)
       #expect(hooksRan)
     }

@@ -52,6 +52,7 @@ actor Dispatcher: EventLoopActor {
   private var needsLook = false
   /// Whether all webhooks are being looked at, beside the turns.
   private var isLookingBeside = false
+  private var look: Task<Void, Never>?
   private var nextSweep: MonotonicInstant
   private var nextPoll: MonotonicInstant
   private var nextCount: MonotonicInstant
@@ -60,6 +61,8 @@ actor Dispatcher: EventLoopActor {
   private static let sweepInterval = Duration.seconds(60)
   /// How often the backlog is counted, which takes the longer the larger it is.
   private static let countInterval = Duration.seconds(10)
+  /// How long the end of what is on its way may take to be recorded when it stops.
+  private static let recordingLimit = Duration.seconds(2)
   /// How much longer than an attempt may take a claim holds.
   private static let leaseMargin = Duration.seconds(10)
   /// Of more prompt webhooks than that, to look at all webhooks costs no more than to look at each of them.
@@ -96,11 +99,11 @@ actor Dispatcher: EventLoopActor {
     nextCount = .now
   }
 
-  /// Delivers until `stop`, then finishes what is on its way.
+  /// Delivers until `stop`, then finishes what is on its way; nothing more if its task is cancelled by then.
   func run() async {
     if let client = makeClient() { await deliver(with: client) }
     hasEnded = true
-    for waiter in Swift.exchange(&stopped, with: []) { waiter.resume() }
+    resumeStopped()
   }
 
   private func makeClient() -> WebhookClient? {
@@ -121,6 +124,21 @@ actor Dispatcher: EventLoopActor {
     // On a connection of its own: to count a long backlog takes a while, in which others are delivered.
     let house = Task(executorPreference: loop) { await self.keepHouse() }
     let fanOut = Task(executorPreference: loop) { await self.fanOut() }
+    await withTaskCancellationHandler {
+      await work(with: client)
+    } onCancel: {
+      // All at once: a server that hangs is given a while by each of them.
+      for task in [house, fanOut] { task.cancel() }
+      loop.execute { [weak self] in self?.onLoop { $0.look?.cancel() } }
+    }
+    outbox.onCommit(nil)
+    for task in [house, fanOut] { task.cancel() }
+    for task in [house, fanOut] { await task.value }
+    client.close()
+    await transfers.value
+  }
+
+  private func work(with client: WebhookClient) async {
     while !isStopping || isLookingBeside || lanes.count > 0 || !records.isEmpty {
       let begin = MonotonicInstant.now
       await turn(client)
@@ -133,25 +151,26 @@ actor Dispatcher: EventLoopActor {
         await signal.wait(for: min(untilLook, configuration.pollInterval))
       }
     }
-    outbox.onCommit(nil)
-    for task in [house, fanOut] {
-      task.cancel()
-      await task.value
-    }
-    client.close()
-    await transfers.value
   }
 
-  /// Claims nothing more, gives what is on its way a while, and hands the rest back. Returns when all is recorded.
+  /// Claims nothing more, gives what is on its way a while, and hands the rest back. Returns when all is recorded, or cannot be:
+  /// what a database that hangs is not told is sent again when its lease is over.
   func stop(within limit: Duration) async {
     isStopping = true
     for signal in [signal, news, rested, paused] { signal.set() }
     guard !hasEnded else { return }
-    let timer = loop.schedule(at: loop.now + limit) { [weak self] in
+    let end = loop.schedule(at: loop.now + limit) { [weak self] in
       self?.onLoop { $0.client?.close() }
     }
+    let lastEnd = loop.schedule(at: loop.now + limit + Self.recordingLimit) { [weak self] in
+      self?.onLoop { $0.resumeStopped() }
+    }
     await withCheckedContinuation { stopped.append($0) }
-    loop.cancel(timer)
+    for timer in [end, lastEnd] { loop.cancel(timer) }
+  }
+
+  private func resumeStopped() {
+    for waiter in Swift.exchange(&stopped, with: []) { waiter.resume() }
   }
 
   // MARK: New events
@@ -286,7 +305,7 @@ actor Dispatcher: EventLoopActor {
     needsLook = !looks && !isDue
     if isDue, !looks, !room.isEmpty {
       isLookingBeside = true
-      Task(executorPreference: loop) { await self.lookBeside(client) }
+      look = Task(executorPreference: loop) { await self.lookBeside(client) }
     }
     return looks
   }
