@@ -22,12 +22,40 @@ struct DataDirectory: Sendable {
     lines(of: "postmaster.pid").first.flatMap { Int32($0) }
   }
 
-  /// The running server's process, and not a stranger that has got the number since: a postmaster's
-  /// working directory is its data directory.
-  var serverProcessID: Int32? {
-    guard let processID = recordedProcessID, processID > 0 else { return nil }
-    let directory = Files.linkTarget("/proc/\(processID)/cwd")
-    return directory != nil && directory == Files.realPath(path) ? processID : nil
+  /// The running server's process, and not a stranger that has got the number since.
+  var serverProcessID: Int32? { holder == .server ? recordedProcessID : nil }
+
+  /// Who has the number that `postmaster.pid` tells.
+  private enum Holder {
+    case server
+    /// Another process, a zombie, or nobody.
+    case stranger
+    /// A server, but perhaps not that of these data.
+    case unknown
+  }
+
+  /// A postmaster's working directory is its data directory. But in most containers root may not look at that of another
+  /// account's process, which takes CAP_SYS_PTRACE; the arguments everybody may see, and one of them is the data directory.
+  private var holder: Holder {
+    guard let processID = recordedProcessID, processID > 0, let own = Files.realPath(path) else {
+      return .stranger
+    }
+    if let directory = Files.linkTarget("/proc/\(processID)/cwd") {
+      return directory == own ? .server : .stranger
+    }
+    let arguments = Self.arguments(of: processID)
+    if arguments.contains(where: { $0.hasPrefix("/") && Files.realPath($0) == own }) {
+      return .server
+    }
+    return arguments.first?.hasSuffix("postgres") == true ? .unknown : .stranger
+  }
+
+  /// The command line of a process (proc(5), `/proc/pid/cmdline`); empty if it is gone, or a zombie.
+  private static func arguments(of processID: Int32) -> [String] {
+    guard let data = FileManager.default.contents(atPath: "/proc/\(processID)/cmdline") else {
+      return []
+    }
+    return data.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
   }
 
   /// Removes lock files that name a process which is not the server: a stranger that has got the
@@ -35,7 +63,7 @@ struct DataDirectory: Sendable {
   /// gone are left to PostgreSQL. Surviving backends it finds by their shared memory.
   func removeMisleadingLocks(andOfSocket socket: String) throws {
     let manager = FileManager.default
-    guard let processID = recordedProcessID, serverProcessID == nil,
+    guard let processID = recordedProcessID, holder == .stranger,
       manager.fileExists(atPath: "/proc/\(processID)")
     else { return }
     try manager.removeItem(atPath: path + "/postmaster.pid")

@@ -62,6 +62,26 @@ import TransomCluster
     }
   }
 
+  /// Docker gives root no CAP_SYS_PTRACE, without which it may not look at other accounts' processes.
+  @Test(.enabled(if: geteuid() == 0))
+  func `root of a container has a PostgreSQL of its own, too, and leaves none behind`() async throws
+  {
+    let directory = "/tmp/transom-example-root-\(getpid())"
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    for _ in 0..<2 {
+      let transom = try await TransomProcess.start(
+        [
+          "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace", TransomProcess.executable,
+          "serve", "--listen", "127.0.0.1:0", "--data-directory", directory,
+        ], executable: "/usr/bin/setpriv")
+      _ = try await transom.line(with: "Stop with Ctrl-C")
+      transom.terminate()
+      #expect(try await transom.waitForExit() == 0)
+      let pidFile = "\(directory)/data/postmaster.pid"
+      #expect(!FileManager.default.fileExists(atPath: pidFile))
+    }
+  }
+
   @Test func `where there are keys, the command that is printed has a place for one`() async throws
   {
     let directory = "/tmp/transom-example-key-\(getpid())"

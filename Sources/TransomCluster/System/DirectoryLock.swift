@@ -18,7 +18,8 @@ final class DirectoryLock: Sendable {
   /// the moment until it becomes another program.
   static func take(_ directory: String) async throws -> DirectoryLock {
     let path = directory + "/transom.lock"
-    let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    // The directory may belong to an account with fewer rights, which could put a link to somebody else's file here.
+    let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else {
       throw ClusterError.systemCallFailed(name: "open", path: path, reason: describe(errno))
     }
