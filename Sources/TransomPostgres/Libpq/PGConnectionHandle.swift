@@ -254,7 +254,7 @@ final class PGConnectionHandle: @unchecked Sendable {
     guard let parsed = unsafe PQconninfoParse(conninfo, &message) else {
       defer { unsafe PQfreemem(message) }
       let text = unsafe message.map { unsafe String(cString: $0) } ?? "malformed connection string"
-      throw ConnectError(message: text.trimmingLineEnd)
+      throw ConnectError(message: withoutQuoted(text.trimmingLineEnd))
     }
     defer { unsafe PQconninfoFree(parsed) }
     var option = unsafe parsed
@@ -265,6 +265,12 @@ final class PGConnectionHandle: @unchecked Sendable {
       unsafe option += 1
     }
     return nil
+  }
+
+  /// What libpq quotes of a connection string may be a part of its password.
+  private static func withoutQuoted(_ message: String) -> String {
+    message.split(separator: "\"", omittingEmptySubsequences: false).enumerated()
+      .map { $0 % 2 == 0 || $1 == "=" ? $1 : "***" }.joined(separator: "\"")
   }
 
   /// Checks a connection string without connecting.

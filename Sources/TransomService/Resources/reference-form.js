@@ -62,9 +62,12 @@ function tryForm(operation, body) {
     if (key && operation.takesKey) headers.Authorization = `Bearer ${key}`;
     if (accept) headers.Accept = accept.value;
     const content = area?.value.trim() ? area.value : undefined;
+    const method = operation.method.toUpperCase();
+    // Of a page, the service takes nothing that changes something without this, as another site's page needs leave for it.
     if (content) headers["Content-Type"] = body[0];
+    else if (!["GET", "HEAD"].includes(method)) headers["Content-Type"] = "application/json";
     const url = new URL(path.slice(1) + (query.size ? `?${query}` : ""), new URL(".", location.href));
-    return { url, headers, content, method: operation.method.toUpperCase() };
+    return { url, headers, content, method };
   }
 
   async function copyCommand() {

@@ -5,12 +5,14 @@ internal import TransomMetrics
 
 // GET /readyz, /health and /metrics.
 extension ServiceHandler {
-  func ready(_ exchange: Exchange) async -> Response {
+  /// Tells everybody whether the service works; why it does not, those who may see it.
+  func ready(_ request: Request, _ exchange: Exchange) async -> Response {
     let report = await monitor.health(details: false, onLoop: loopIndex)
     if report.isDraining { return problem(.draining, exchange) }
     for database in report.databases where database.isRequired {
       guard let reason = database.finding.failure else { continue }
-      return problem(.databaseUnavailable(database: database.alias, detail: reason), exchange)
+      let detail = mayMonitor(request) ? reason : "A required database does not answer."
+      return problem(.databaseUnavailable(database: database.alias, detail: detail), exchange)
     }
     return text("ready\n", exchange)
   }

@@ -93,7 +93,7 @@ package final class ServiceHandler: RequestHandler {
         await NeonEndpoint(executor: executor, gate: gate)
         .respond(to: request, in: exchange, slow: &slow)
     case .livez: response = text("alive\n", exchange)
-    case .readyz: response = await ready(exchange)
+    case .readyz: response = await ready(request, exchange)
     case .health: response = await health(request, exchange)
     case .metrics: response = await metrics(request, exchange)
     case .webhooks(let route): response = await webhooks(route, request, exchange)
@@ -229,7 +229,9 @@ package final class ServiceHandler: RequestHandler {
     guard let resource = webhookResource else {
       return problem(.notFound(path: request.path), exchange)
     }
-    if !request.body.isEmpty, !MediaType.isJSON(request.field("content-type")) {
+    // Without a body and a type, a page of another site could send it from a browser that never asks whether it may.
+    let isOfPage = request.field("origin") != nil && ![.get, .head].contains(request.method)
+    if !request.body.isEmpty || isOfPage, !MediaType.isJSON(request.field("content-type")) {
       let type = request.fieldText("content-type")
       return problem(.unsupportedMediaType(mediaType: type), exchange)
     }

@@ -42,6 +42,16 @@ import TransomCluster
     }
   }
 
+  @Test(arguments: [
+    "postgres://app:50%off@127.0.0.1/app", "host=127.0.0.1 password=my 50%off",
+    "host=127.0.0.1 password='50%off",
+  ])
+  func `a password is not told with what is wrong about it`(_ url: String) async throws {
+    let (status, text) = try await check(["--database-url", url])
+    #expect(status != 0)
+    #expect(!text.contains("off"), "\(text)")
+  }
+
   @Test func `each thing that would not work is a problem, and the others are tried nevertheless`()
     async throws
   {
