@@ -17,10 +17,24 @@ struct ResolvedParameters {
 /// Finds the values that a statement's `refs` take out of earlier results.
 ///
 /// A result is read as it stands in the answer, so that a reference means what a client sees there.
-struct ReferenceResolver {
+struct ReferenceResolver: ~Copyable {
   private let plan: TransactionPlan
+  /// How large the parameters may become, in bytes: a value stands there once for each reference to it, and each run.
+  private let limit: Int
+  /// Reads the result of `target`: many references to one result read it once.
+  private var reader = JSONReader()
+  private var target: Int?
+  private var readBytes = 0
 
-  init(_ plan: TransactionPlan) { self.plan = plan }
+  /// How much of results is read at most, in bytes: references that lead to large ones in turn read them again and again.
+  private static let readLimit = 256 << 20
+  private static let largestLimit = 1 << 30
+
+  /// `responseLimit` is that of the answer: no more than that has to be in memory twice.
+  init(_ plan: TransactionPlan, responseLimit: Int) {
+    self.plan = plan
+    limit = min(responseLimit + plan.parameters.bytes.count, Self.largestLimit)
+  }
 
   /// One parameter.
   private struct Value {
@@ -29,7 +43,7 @@ struct ReferenceResolver {
   }
 
   /// The parameters of the hooks that stand together at the first of these steps.
-  func parameters(
+  mutating func parameters(
     ofHooks steps: Range<Int>, from writer: borrowing ResultWriter
   ) throws(UnresolvedReference) -> ResolvedParameters {
     var parameters = ResolvedParameters()
@@ -43,6 +57,7 @@ struct ReferenceResolver {
       if let template = hook.template {
         do throws(UnresolvedReference) {
           let text = try fill(template, before: hook.statementsBefore, from: writer)
+          try check(parameters.list.bytes.count + text.count)
           parameters.list.append(text)
         } catch {
           throw UnresolvedReference(reason: error.reason, index: parameters.ranges.count)
@@ -54,60 +69,70 @@ struct ReferenceResolver {
   }
 
   /// The template's JSON, with the values that its references lead to.
-  private func fill(
+  private mutating func fill(
     _ template: TransactionRequest.Template, before index: Int, from writer: borrowing ResultWriter
   ) throws(UnresolvedReference) -> [UInt8] {
     var json = JSONWriter(bytes: template.pieces[0])
     for (hole, reference) in template.references.enumerated() {
       let name = "in data, \(template.places[hole])"
-      try withValue(of: reference, named: name, before: index, writer) { reader, node in
-        json.json(node, reader)
-      }
+      let node = try value(of: reference, named: name, before: index, writer)
+      json.json(node, reader)
       json.bytes += template.pieces[hole + 1]
-    }
-    guard json.bytes.count <= EventData.maximumLength else {
-      throw UnresolvedReference(
-        reason: "With what its references lead to, the event's data are larger than 1 MiB.")
+      guard json.bytes.count <= EventData.maximumLength else {
+        throw UnresolvedReference(
+          reason: "With what its references lead to, the event's data are larger than 1 MiB.")
+      }
     }
     return json.bytes
   }
 
   /// A statement's parameters, of all runs, with what its references lead to in place of those that they give.
-  func parameters(
+  mutating func parameters(
     of index: Int, from writer: borrowing ResultWriter
   ) throws(UnresolvedReference) -> StatementParameters.Values {
     let statement = plan.statements[index]
     var found: [Int: Value] = [:]
-    let planned = statement.hasArrays ? Set(plan.arrays) : []
+    var size = 0
     for reference in statement.references {
       let name = "of $\(reference.parameter + 1)"
-      try withValue(of: reference, named: name, before: index, writer) { reader, node in
-        var parameter = ParameterList()
-        if reader.kind(of: node) == .null {
-          parameter.appendNull()
-        } else {
-          parameter.append { $0.append(copying: reader.span(node)) }
-        }
-        found[reference.parameter] = Value(
-          list: parameter, isArray: reader.kind(of: node) == .array)
+      let node = try value(of: reference, named: name, before: index, writer)
+      var parameter = ParameterList()
+      if reader.kind(of: node) == .null {
+        parameter.appendNull()
+      } else {
+        size += reader.span(node).count
+        try check(size)
+        parameter.append { $0.append(copying: reader.span(node)) }
       }
+      found[reference.parameter] = Value(list: parameter, isArray: reader.kind(of: node) == .array)
     }
     var values = StatementParameters.Values(list: ParameterList(), arrays: [])
+    var planned = plan.arrays(in: statement.parameters)
     for run in 0..<(statement.runs ?? 1) {
       for (position, own) in statement.parameters(ofRun: run).enumerated() {
+        let isPlanned = planned.first == own
+        if isPlanned { planned.removeFirst() }
         let value = found[position]
-        if value?.isArray ?? planned.contains(own) { values.arrays.append(values.list.count) }
+        if value?.isArray ?? isPlanned { values.arrays.append(values.list.count) }
+        if let value { try check(values.list.bytes.count + value.list.bytes.count) }
         values.list.append(value?.list ?? plan.parameters, at: value == nil ? own : 0)
       }
     }
     return values
   }
 
-  /// Calls `body` with the value that a reference leads to.
-  private func withValue(
+  private func check(_ size: Int) throws(UnresolvedReference) {
+    guard size <= limit else {
+      throw UnresolvedReference(
+        reason: "With what the references lead to, the parameters are larger than \(limit) bytes.")
+    }
+  }
+
+  /// The value that a reference leads to, as `reader` has it.
+  private mutating func value(
     of reference: TransactionRequest.Reference, named name: String, before index: Int,
-    _ writer: borrowing ResultWriter, _ body: (borrowing JSONReader, JSONNode) -> Void
-  ) throws(UnresolvedReference) {
+    _ writer: borrowing ResultWriter
+  ) throws(UnresolvedReference) -> JSONNode {
     func failure(_ reason: String) -> UnresolvedReference {
       UnresolvedReference(
         reason: "The reference \(name), \(reference.text), cannot be resolved: \(reason).")
@@ -115,12 +140,19 @@ struct ReferenceResolver {
     guard let target = plan.statement(withID: reference.id, before: index) else {
       throw failure("no earlier statement has the id \"\(reference.id)\"")
     }
-    guard let result = writer.keptResult(target) else {
-      throw failure("the group of the statement \"\(reference.id)\" was rolled back")
-    }
-    var reader = JSONReader()
-    guard (try? reader.read(result.span, depth: RequestDecoder.maximumJSONDepth)) != nil else {
-      throw failure("the result holds JSON that is nested too deeply")
+    if self.target != target {
+      self.target = nil
+      guard let result = writer.keptResult(target) else {
+        throw failure("the group of the statement \"\(reference.id)\" was rolled back")
+      }
+      readBytes += result.count
+      guard readBytes <= Self.readLimit else {
+        throw failure("the references lead to too many large results in turn")
+      }
+      guard (try? reader.read(result.span, depth: RequestDecoder.maximumJSONDepth)) != nil else {
+        throw failure("the result holds JSON that is nested too deeply")
+      }
+      self.target = target
     }
     var node = reader.root
     for token in reference.tokens {
@@ -132,7 +164,7 @@ struct ReferenceResolver {
     guard !reader.holdsNUL(node) else {
       throw failure("PostgreSQL's text cannot hold U+0000")
     }
-    body(reader, node)
+    return node
   }
 
   /// What a token of a JSON Pointer leads to (RFC 6901, section 4); nil if that is nothing.
@@ -143,7 +175,7 @@ struct ReferenceResolver {
     switch reader.kind(of: node) {
     case .object:
       while let key = reader.next(&children), let value = reader.next(&children) {
-        if reader.string(key) == token { return value }
+        if reader.text(of: key, equals: token) { return value }
       }
       return nil
     case .array:

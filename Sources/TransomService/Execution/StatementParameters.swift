@@ -65,7 +65,7 @@ struct StatementParameters {
     let range = plan.statements[statement].parameters
     var values = Values(list: ParameterList(), arrays: [])
     for index in range { values.list.append(plan.parameters, at: index) }
-    values.arrays = plan.arrays.filter(range.contains).map { $0 - range.lowerBound }
+    values.arrays = plan.arrays(in: range).map { $0 - range.lowerBound }
     return values
   }
 

@@ -152,12 +152,13 @@ extension TransactionRun {
   ) throws(Unsendable) -> StatementParameters.Values? {
     hooks = ResolvedParameters()
     guard case .run(let steps) = pipeline, let first = steps.first else { return nil }
+    var resolver = ReferenceResolver(plan, responseLimit: responseLimit)
     do {
       switch plan.steps[first] {
       case .statement(let index) where !plan.statements[index].references.isEmpty:
-        return try ReferenceResolver(plan).parameters(of: index, from: writer)
+        return try resolver.parameters(of: index, from: writer)
       case .emit(let hook) where plan.hooks[hook].template != nil:
-        hooks = try ReferenceResolver(plan).parameters(ofHooks: steps, from: writer)
+        hooks = try resolver.parameters(ofHooks: steps, from: writer)
         return nil
       default: return nil
       }

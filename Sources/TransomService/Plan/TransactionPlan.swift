@@ -92,7 +92,7 @@ package final class TransactionPlan: Sendable {
   package let groups: [Group]
   package let hooks: [Hook]
   /// Where the client has to look at what came back before it can go on: the first steps of pipelines, in order. That is
-  /// before a statement with references and behind one with an expectation; and, where types are made or changed,
+  /// before a statement with references, behind one with an expectation, and behind a batch of what is no query; and, where types are made or changed,
   /// between the results and what may change or take away their types (`CatalogueQuestions`).
   private let cuts: [Int]
   /// The statements that others may refer to, by their id.
@@ -183,6 +183,19 @@ package final class TransactionPlan: Sendable {
     case .emit(let number): hooks[number].template != nil
     default: false
     }
+  }
+
+  /// Which of these parameters are JSON arrays, in their order.
+  package func arrays(in range: Range<Int>) -> ArraySlice<Int> {
+    func first(notBelow index: Int) -> Int {
+      var (low, high) = (0, arrays.count)
+      while low < high {
+        let middle = (low + high) / 2
+        if arrays[middle] < index { low = middle + 1 } else { high = middle }
+      }
+      return low
+    }
+    return arrays[first(notBelow: range.lowerBound)..<first(notBelow: range.upperBound)]
   }
 
   /// Whether the transaction emits events if it is committed.

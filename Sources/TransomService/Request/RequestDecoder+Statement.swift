@@ -92,14 +92,17 @@ extension RequestDecoder {
   ) throws(RequestError) {
     var children = json.children(of: list)
     var position = 0
+    var left = references[...]
     while let value = json.next(&children) {
       defer { position += 1 }
+      let isReferred = left.first?.parameter == position
+      if isReferred { left.removeFirst() }
       let kind = json.kind(of: value)
       guard kind != .null else {
         request.parameters.appendNull()
         continue
       }
-      if references.contains(where: { $0.parameter == position }) {
+      guard !isReferred else {
         throw json.error(
           .invalidParameter, at: value, "must be null, as a reference gives the value")
       }
@@ -147,6 +150,7 @@ extension RequestDecoder {
   ) throws(RequestError) -> [TransactionRequest.Reference] {
     try json.expect(.object, object)
     var references: [TransactionRequest.Reference] = []
+    var parameters: Set<Int> = []
     var children = json.children(of: object)
     while let key = json.next(&children), let value = json.next(&children) {
       let name = json.string(key)
@@ -155,7 +159,7 @@ extension RequestDecoder {
         throw json.error(
           .invalidRequest, at: key, "must be the number of a parameter, such as 1 for $1")
       }
-      guard !references.contains(where: { $0.parameter == number - 1 }) else {
+      guard parameters.insert(number).inserted else {
         throw json.error(.invalidRequest, at: key, "occurs twice in the same object")
       }
       references.append(try json.reference(value, parameter: number - 1))

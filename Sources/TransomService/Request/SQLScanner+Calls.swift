@@ -13,7 +13,9 @@ extension SQLScanner {
       let token = next()
       switch token {
       case .end: return kind
-      case .word(let name) where word(name, is: "into") && !beginsChange(previous):
+      // In a WITH an INSERT or MERGE can stand; elsewhere these words are names.
+      case .word(let name)
+      where word(name, is: "into") && (first == .reads || !beginsChange(previous)):
         return .defines
       case .open where sql[position - 1] == UInt8(ascii: "("):
         switch previous {

@@ -17,6 +17,7 @@ struct TemplateDecoder {
     try json.expect(.object, refs)
     var targets: [Target] = []
     var found: [(place: String, reference: TransactionRequest.Reference)] = []
+    var places: Set<[UInt8]> = []
     var children = json.children(of: refs)
     while let key = json.next(&children), let value = json.next(&children) {
       let place = json.string(key)
@@ -25,7 +26,7 @@ struct TemplateDecoder {
           .invalidRequest, at: key,
           "must be a JSON Pointer (RFC 6901) to a place in \"data\", such as /owner")
       }
-      guard !found.contains(where: { $0.place == place }) else {
+      guard places.insert(Array(place.utf8)).inserted else {
         throw json.error(.invalidRequest, at: key, "occurs twice in the same object")
       }
       targets.append(Target(number: found.count, tokens: tokens[...], node: key))
@@ -73,7 +74,7 @@ struct TemplateDecoder {
   private mutating func object(
     _ node: JSONNode?, _ targets: [Target], _ json: borrowing JSONReader
   ) throws(RequestError) {
-    var left = targets
+    var left = Self.byFirstToken(targets)
     var isFirst = true
     func member(_ name: String) {
       if !isFirst { writer.byte(JSONWriter.comma) }
@@ -86,17 +87,14 @@ struct TemplateDecoder {
       while let key = json.next(&children), let child = json.next(&children) {
         let name = json.string(key)
         member(name)
-        let own = Self.take(&left, name)
-        try value(child, own, json)
+        try value(child, Self.take(&left, name), json)
       }
     }
-    while let target = left.first {
-      guard let name = target.tokens.first, target.tokens.count == 1 else {
-        throw Self.missing(target, json)
-      }
+    for target in targets {
+      guard let name = target.tokens.first, left[Array(name.utf8)] != nil else { continue }
+      guard target.tokens.count == 1 else { throw Self.missing(target, json) }
       member(name)
       hole(target)
-      left.removeFirst()
     }
     writer.byte(JSONWriter.closeBrace)
   }
@@ -104,24 +102,30 @@ struct TemplateDecoder {
   private mutating func array(
     _ node: JSONNode, _ targets: [Target], _ json: borrowing JSONReader
   ) throws(RequestError) {
-    var left = targets
+    var left = Self.byFirstToken(targets)
     var index = 0
     writer.byte(JSONWriter.openBracket)
     var children = json.children(of: node)
     while let child = json.next(&children) {
       if index > 0 { writer.byte(JSONWriter.comma) }
-      let own = Self.take(&left, String(index))
-      try value(child, own, json)
+      try value(child, left.isEmpty ? [] : Self.take(&left, String(index)), json)
       index += 1
     }
-    if let target = left.first { throw Self.missing(target, json) }
+    let missing = targets.first { $0.tokens.first.map { left[Array($0.utf8)] != nil } ?? false }
+    if let missing { throw Self.missing(missing, json) }
     writer.byte(JSONWriter.closeBracket)
   }
 
+  /// Byte for byte: no two names are the same for RFC 6901 that Unicode only takes for the same (section 4).
+  private static func byFirstToken(_ targets: [Target]) -> [[UInt8]: [Target]] {
+    Dictionary(grouping: targets) { Array($0.tokens.first?.utf8 ?? "".utf8) }
+  }
+
   /// Takes out those that go on with a token.
-  private static func take(_ targets: inout [Target], _ token: String) -> [Target] {
-    let own = targets.filter { $0.tokens.first == token }
-    targets.removeAll { $0.tokens.first == token }
+  private static func take(_ targets: inout [[UInt8]: [Target]], _ token: String) -> [Target] {
+    guard !targets.isEmpty, let own = targets.removeValue(forKey: Array(token.utf8)) else {
+      return []
+    }
     return own.map { Target(number: $0.number, tokens: $0.tokens.dropFirst(), node: $0.node) }
   }
 

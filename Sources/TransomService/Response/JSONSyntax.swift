@@ -23,13 +23,23 @@ struct JSONSyntax {
   }
 
   private var open: [Container] = []
-  /// Whether every text passes, because somebody else has checked it.
+  /// Whether every text in UTF-8 passes, because somebody else has checked it.
   var isTrusting = false
 
   init() {}
 
+  private static func isUTF8(_ text: Span<UInt8>) -> Bool {
+    do {
+      _ = try UTF8Span(validating: text)
+      return true
+    } catch {
+      return false
+    }
+  }
+
   mutating func isText(_ text: Span<UInt8>) -> Bool {
-    if isTrusting { return true }
+    // PostgreSQL tells of another client encoding only at the sync.
+    if isTrusting, Self.isUTF8(text) { return true }
     open.removeAll(keepingCapacity: true)
     var expectation = Expectation.value
     var index = 0

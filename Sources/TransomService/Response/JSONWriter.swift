@@ -41,6 +41,12 @@ package struct JSONWriter {
     bytes.append(copying: first, then: second)
   }
 
+  /// Makes one line of what stands from `start` on. In a string a line break is escaped: what is left is white space
+  /// between the tokens of a `json` value.
+  mutating func takeOutLineBreaks(from start: Int) {
+    for index in start..<bytes.count where bytes[index] < 0x20 { bytes[index] = 0x20 }
+  }
+
   package mutating func null() {
     raw("null")
   }

@@ -92,14 +92,12 @@ package struct LineWriter: Sendable {
     column += 1
   }
 
-  /// How many columns the rows have.
-  var columnCount: Int { columns.count }
-
   package mutating func endRow() {
     precondition(column == columns.count, "a value for each column")
     // A SELECT without any column has rows nevertheless.
     if column == 0 { json.byte(shape.opening) }
     json.byte(shape.closing)
+    json.takeOutLineBreaks(from: rowStart)
     if kept != nil { kept?.append(json.bytes[(rowStart + #"{"row":"#.utf8.count)...]) }
     endLine()
     guard isMuted else { return }

@@ -19,6 +19,62 @@ import TransomService
     }
   }
 
+  // MARK: How much references may lead to
+
+  @Test func `what references lead to is bounded, however often they do`() async throws {
+    try await withExecutor {
+      $0.limits.response = 4 << 20
+      $0.hasOutbox = true
+    } _: { harness, _ in
+      let value = #"{"id": "a", "sql": "select repeat('x', 1000000) as v"}"#
+      let runs = Array(repeating: "[null]", count: 3000).joined(separator: ", ")
+      let numbers = 1...3000
+      let members = numbers.map { #""\#($0)": "/a/rows/0/v""# }.joined(separator: ", ")
+      let texts = numbers.map { "length($\($0)::text)" }.joined(separator: " + ")
+      let hook = #"{"event": "e", "data": {"v": null}, "refs": {"/v": "/a/rows/0/v"}}"#
+      let hooks = Array(repeating: hook, count: 3000).joined(separator: ", ")
+      for document in [
+        """
+        {"statements": [\(value), {"sql": "select length($1::text)",
+          "refs": {"1": "/a/rows/0/v"}, "batch": [\(runs)]}]}
+        """,
+        #"{"statements": [\#(value), {"sql": "select \#(texts)", "refs": {\#(members)}}]}"#,
+        #"{"statements": [\#(value)], "on_commit": [\#(hooks)]}"#,
+      ] {
+        let problem = try #require(try await harness.failure(of: document)?.problem)
+        #expect(problem.code == "unresolved-reference" && problem.outcome == .rolledBack)
+        #expect(problem.detail.contains("larger than"), "\(problem.detail)")
+      }
+      let few = Array(repeating: "[null]", count: 3).joined(separator: ", ")
+      let answer = try await harness.execute(
+        """
+        {"row_format": "arrays", "statements": [\(value), {"sql": "select length($1::text)",
+          "refs": {"1": "/a/rows/0/0"}, "batch": [\(few)]}]}
+        """)
+      #expect(
+        answer["results"]?[1]?["rows"]?.elements.map { $0[0]?.text } == [
+          "1000000", "1000000", "1000000",
+        ])
+    }
+  }
+
+  @Test
+  func `a pointer means the name that has its bytes, not one that Unicode takes for the same`()
+    async throws
+  {
+    try await withExecutor { harness, _ in
+      for (name, value) in [("\u{E9}", "1"), ("e\u{301}", "2")] {
+        let answer = try await harness.execute(
+          """
+          {"row_format": "arrays", "statements": [
+            {"id": "a", "sql": "select jsonb_build_object('\u{E9}', 1, 'e\u{301}', 2) as j"},
+            {"sql": "select $1::text", "refs": {"1": "/a/rows/0/0/\(name)"}}]}
+          """)
+        #expect(answer["results"]?[1]?["rows"]?[0]?[0]?.text == value)
+      }
+    }
+  }
+
   // MARK: batch
 
   @Test func `a batch is one result, with all rows and their number`() async throws {

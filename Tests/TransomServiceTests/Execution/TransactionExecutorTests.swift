@@ -29,6 +29,21 @@ import TransomService
     }
   }
 
+  @Test func `another encoding of the client's breaks no JSON value`() async throws {
+    try await withExecutor { harness, _ in
+      for _ in 0..<2 {
+        let answer = try await harness.answer(
+          to: harness.decode(
+            """
+            {"settings": {"client_encoding": "LATIN1"}, "row_format": "arrays",
+              "statements": [{"sql": "select jsonb_build_object('a', chr(233)) as j"}]}
+            """), key: nil)
+        #expect(String(validating: answer.body, as: UTF8.self) != nil)
+        #expect(PlainJSONParser.parse(answer.body) != nil)
+      }
+    }
+  }
+
   @Test func `isolation, read_only and deferrable are in force`() async throws {
     let names = ["transaction_isolation", "transaction_read_only", "transaction_deferrable"]
     try await withExecutor { harness, _ in
