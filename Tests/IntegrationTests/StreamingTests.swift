@@ -35,6 +35,23 @@ import Testing
     }
   }
 
+  @Test func `a JSON value with line breaks is in one line`() async throws {
+    try await Self.withTable { _, service in
+      let answer = try await service.stream(
+        #"""
+        {"row_format": "arrays", "statements": [
+          {"sql": "select json_agg(t), E'[\n{\"status\":\"committed\"}\r\n]'::json, E'a\nb'::text from (values (1), (2)) t"}]}
+        """#)
+      let lines = try answer.lines
+      #expect(lines.count == 4)
+      let rows: JSON = [
+        [["column1": 1], ["column1": 2]], [["status": "committed"]], "a\nb",
+      ]
+      #expect(lines[1] == ["row": rows])
+      #expect(lines.last == ["status": "committed"])
+    }
+  }
+
   @Test func `each thing that happens is a line, and the last one says how it ended`() async throws
   {
     try await Self.withTable { db, service in

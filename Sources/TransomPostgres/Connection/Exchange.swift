@@ -1,3 +1,5 @@
+internal import TransomEventLoop
+
 /// What is sent to a server at once, for one hop to the connection's loop and one round trip.
 struct Exchange: Sendable {
   /// Commands of our own, in front.
@@ -106,6 +108,14 @@ extension PostgresConnection {
       reply.outcomes.reserveCapacity(exchange.commandCount)
     }
     return await collect(reply, sending: exchange)
+  }
+
+  /// The same; a server that has not answered within `limit` loses the connection.
+  func exchange(_ exchange: Exchange, within limit: Duration) async -> ExchangeReply {
+    // On the loop, so that it is cancelled before the connection is anybody else's.
+    let timer = loop.schedule(at: loop.now + limit) { self.onLoop { $0.close() } }
+    defer { loop.cancel(timer) }
+    return await self.exchange(exchange)
   }
 
   func send(_ exchange: Exchange) throws(ConnectionError) {

@@ -21,7 +21,7 @@ struct SessionFootprint: OptionSet {
     if holdsEscapedName(sql) { return [.state, .preparedStatements] }
     var words = WordScanner(sql)
     guard let first = words.next(), queries.contains(first), !words.hasSkipped else {
-      // Not a query, or one that begins with a comment or a bracket, behind which anything may be hidden.
+      // Not a query, or one that begins with a bracket.
       return touchesPrepared(sql) ? [.state, .preparedStatements] : .state
     }
     var footprint: SessionFootprint = []
@@ -95,23 +95,52 @@ struct SessionFootprint: OptionSet {
     var isFirst = true
     while let word = words.next() {
       if ["prepare", "deallocate", "discard"].contains(word) || runsText(word) { return true }
-      // Its text can put others together. Behind a comment, the first word is not known.
-      if word == "do", isFirst || words.hasSkipped { return true }
+      // Its text can put others together.
+      if isFirst, word == "do" { return true }
       isFirst = false
     }
     return false
   }
 }
 
-/// The words of a text, in lower case, wherever they stand: in strings and comments, too.
+/// The words of a text, in lower case, wherever they stand: in strings and comments, too, but for those in front.
 private struct WordScanner {
   private let text: [UInt8]
   private var index = 0
-  /// Whether anything but white space stood before the first word.
+  /// Whether anything but white space and comments stood before the first word.
   private(set) var hasSkipped = false
   private var isFirst = true
 
-  init(_ sql: String) { text = Array(sql.utf8) }
+  init(_ sql: String) {
+    text = Array(sql.utf8)
+    while index < text.count, Self.isSpace(text[index]) || skipComment() { index += 1 }
+  }
+
+  /// Goes to the last byte of the comment that begins here, if one does (manual, 4.1.5 "Comments").
+  private mutating func skipComment() -> Bool {
+    let rest = text[index...]
+    if rest.starts(with: "--".utf8) {
+      let end = rest.firstIndex { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
+      index = end ?? text.count
+      return true
+    }
+    guard rest.starts(with: "/*".utf8) else { return false }
+    var depth = 0
+    while index < text.count {
+      if text[index...].starts(with: "/*".utf8) {
+        depth += 1
+        index += 2
+      } else if text[index...].starts(with: "*/".utf8) {
+        depth -= 1
+        index += 2
+        guard depth > 0 else { break }
+      } else {
+        index += 1
+      }
+    }
+    index -= 1
+    return true
+  }
 
   mutating func next() -> String? {
     while index < text.count, !Self.isWord(text[index]) {

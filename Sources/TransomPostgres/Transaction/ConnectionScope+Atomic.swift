@@ -1,6 +1,5 @@
-internal import TransomEventLoop
-
 internal import Logging
+internal import TransomEventLoop
 
 extension ConnectionScope {
   /// Runs an atomic block.
@@ -200,7 +199,7 @@ extension ConnectionScope {
     }
     let deadline = ContinuousClock.now + database.configuration.inDoubtLimit
     while let id, ContinuousClock.now < deadline {
-      switch await fate(of: id, within: min(deadline - .now, Self.limitOfQuestion)) {
+      switch await fate(of: id, by: deadline) {
       case "committed": return
       case "aborted": throw try await undone(Self.notCommitted)
       default: await pause(.milliseconds(50))
@@ -220,15 +219,13 @@ extension ConnectionScope {
 
   /// `committed`, `aborted`, or `in progress` while the old server process is still at it; nil if nobody tells. A server that
   /// does not answer in time loses the connection.
-  private func fate(of transactionID: String, within limit: Duration) async -> String? {
+  private func fate(
+    of transactionID: String, by deadline: ContinuousClock.Instant
+  ) async -> String? {
     guard let lease = try? await database.lease(onLoop: loop, isShielded: true) else { return nil }
-    let loop = lease.connection.loop
-    let timer = await loop.run { [connection = lease.connection] in
-      loop.schedule(at: loop.now + limit) { connection.onLoop { $0.close() } }
-    }
-    defer { loop.execute { loop.cancel(timer) } }
     let reply = await lease.connection.exchange(
-      Exchange("SELECT pg_xact_status(\(transactionID)::xid8)"))
+      Exchange("SELECT pg_xact_status(\(transactionID)::xid8)"),
+      within: min(deadline - .now, Self.limitOfQuestion))
     await database.pool.release(lease)
     guard case .result(let result) = reply.outcomes.first, result.handle.rowCount == 1 else {
       return nil

@@ -45,8 +45,9 @@ extension PGResultHandle {
 
   /// Whether it has rows of columns of these types; nil: no rows.
   func hasColumns(of types: [OID]?) -> Bool {
-    guard let types else { return !returnsRows }
-    return returnsRows && columnCount == types.count
+    let hasRows = returnsRows || status == .singleTuple
+    guard let types else { return !hasRows }
+    return hasRows && columnCount == types.count
       && types.indices.allSatisfy { columnType($0) == types[$0] }
   }
 

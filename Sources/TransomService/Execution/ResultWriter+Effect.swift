@@ -22,7 +22,7 @@ extension ResultWriter {
       end(index, of: plan)
     case .run(let index, let isFirst, let isLast, let rowCount):
       if isFirst { begin(result, rowCount: rowCount, id: plan.statements[index].id, types) }
-      // One that has other columns makes the batch fail: `TransactionRun.noteColumns`.
+      // One that has others is known for one: `TransactionRun.noteColumns`.
       if takesRows(of: result.columnCount) { writeRows(result) }
       guard isLast else { return }
       replaceRowCount(with: rowCount)

@@ -32,9 +32,10 @@ extension TransactionExecutor {
 
   /// The transaction has ended as it should have, but not all of its results could be written.
   nonisolated func incomplete(
-    _ ending: TransactionRun.Ending, _ job: Job
+    _ ending: TransactionRun.Ending, _ job: Job, differing batch: Int?
   ) -> ServiceError {
     if case .finished(.committed) = ending { return .committedWithoutResults }
+    if let batch { return .columnsDiffer(pointer: job.plan.pointer(of: .statement(batch)) ?? "") }
     if job.interruption.reason != nil { return timedOut(job) }
     return .connectionLost(pointer: nil, detail: "it was lost before the types were looked up")
   }

@@ -229,7 +229,7 @@ package actor TransactionExecutor: EventLoopActor {
     case .finished(.committed), .finished(.dryRunRolledBack):
       guard !run.isIncomplete else {
         _ = writer.discard()
-        throw incomplete(ending, job)
+        throw incomplete(ending, job, differing: run.differingBatch)
       }
       if job.plan.emits, ending.isCommitted { outbox?.committed() }
       let isStored = ending.isCommitted && job.plan.mayStore

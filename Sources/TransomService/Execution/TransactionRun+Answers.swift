@@ -11,11 +11,11 @@ extension TransactionRun {
     }
     if isStreamed { return succeededStreaming(result, &writer, on: connection) }
     unanswered -= 1
-    let effect = machine.succeeded(tagIsCommit: result.isCommit, rowCount: result.affectedRows)
+    var effect = machine.succeeded(tagIsCommit: result.isCommit, rowCount: result.affectedRows)
     if tellsID(effect, result) { identify(result) }
     if effect == .identified { return }
     if effect == .claimed { return hasClaimed = true }
-    noteColumns(effect, result)
+    noteColumns(&effect, result)
     if let statement = effect.statement { times.answered(statement) }
     // Neon's driver is told types by their OIDs.
     let types = plan.neon == nil ? result.catalogueTypes : []

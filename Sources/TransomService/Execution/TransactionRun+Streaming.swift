@@ -45,17 +45,17 @@ extension TransactionRun {
   ) {
     let types = questions.types.table
     if result.status == .singleTuple {
-      guard let statement = machine.answering else { return }
+      guard let statement = machine.answering, takes(result) else { return }
       streamed[0].row(result, of: statement, types, trustsJSON: connection.sendsCheckedTexts)
       if streamed[0].holdsTooMuch { connection.refuseMore() }
       if connection.receivedTooMuch, overflowing == nil { overflowing = statement }
       return
     }
     unanswered -= 1
-    let effect = machine.succeeded(tagIsCommit: result.isCommit, rowCount: result.affectedRows)
+    var effect = machine.succeeded(tagIsCommit: result.isCommit, rowCount: result.affectedRows)
     if tellsID(effect, result) { identify(result) }
     if effect == .identified { return }
-    noteColumns(effect, result)
+    noteColumns(&effect, result)
     if let statement = effect.statement { times.answered(statement) }
     streamed[0].write(effect, result, keepingIn: &writer, types)
   }

@@ -58,8 +58,8 @@ struct TransactionRun: ~Copyable {
   var pending = PendingResults()
   /// The types of the columns of the batch that is being answered; nil if it returns no rows.
   private var batchColumns: [OID]?
-  /// Whether a run of a batch had other columns than the first one, and the end was on its way.
-  private var hasDifferingRuns = false
+  /// The batch one of whose runs had other columns than the first one, which was known when the end was on its way.
+  private(set) var differingBatch: Int?
   /// The answer, if it is passed on while the transaction runs. One or none, and not in here: it is large, mostly not
   /// there, and a run is moved from place to place.
   var streamed: [StreamedAnswer]
@@ -105,7 +105,7 @@ struct TransactionRun: ~Copyable {
   var isStreamed: Bool { !streamed.isEmpty }
 
   /// Whether results could not be written: what their types are could not be found out, or the runs of a batch differ.
-  var isIncomplete: Bool { !pending.isEmpty || hasDifferingRuns }
+  var isIncomplete: Bool { !pending.isEmpty || differingBatch != nil }
 
   /// Runs the plan; `writer` holds the answer if the transaction was committed, or was a dry run.
   ///
@@ -279,16 +279,21 @@ struct TransactionRun: ~Copyable {
     ServiceError(failure, at: plan.pointer(of: failure)).problem
   }
 
-  /// Has a batch fail one of whose runs has other columns than the first one.
+  /// Has a batch fail one of whose runs has other columns than the first one, so that there is nothing to be written.
   mutating func noteColumns(
-    _ effect: PlanStateMachine.Effect, _ result: borrowing PGResultHandle
+    _ effect: inout PlanStateMachine.Effect, _ result: borrowing PGResultHandle
   ) {
     guard case .run(let statement, let isFirst, _, _) = effect else { return }
     if isFirst {
       batchColumns = result.returnsRows ? result.columnTypes : nil
-    } else if !result.hasColumns(of: batchColumns), !machine.columnsDiffer(of: statement) {
-      hasDifferingRuns = true
+    } else if !result.hasColumns(of: batchColumns) {
+      if machine.columnsDiffer(of: statement) { effect = .none } else { differingBatch = statement }
     }
+  }
+
+  /// Whether a row that comes by itself has the columns of the first run, if it is of a later one.
+  func takes(_ row: borrowing PGResultHandle) -> Bool {
+    !machine.isAnsweringRerun || row.hasColumns(of: batchColumns)
   }
 
   /// Whether a command's result holds the transaction's id: of the inserts of events only the one that is to tell it has a row.

@@ -12,8 +12,8 @@ package import TransomPostgres
 /// An implicit transaction has no COMMIT: the sync commits, and if a command fails the server has rolled everything
 /// back by then. An error of the commit itself, such as a deferred constraint's, comes after all answers, before `synced`.
 ///
-/// Where a statement needs an earlier result, or its own is expected to be of some size, the plan is cut, and the next
-/// pipeline goes out when the one before has been answered.
+/// Where a statement needs an earlier result, its own is expected to be of some size, or the runs of a batch may have different
+/// columns, the plan is cut, and the next pipeline goes out when the one before has been answered.
 ///
 /// Rules:
 /// 1. A command is answered in the order in which it was sent, by `succeeded`, `failed` or `skipped`; `synced`
@@ -169,6 +169,11 @@ package struct PlanStateMachine: Sendable {
     }
   }
 
+  /// Whether that is not the first run of a batch.
+  package var isAnsweringRerun: Bool {
+    if case .rerun = step(at: answered) { true } else { false }
+  }
+
   // MARK: Answers
 
   /// A command succeeded. Its tag matters for COMMIT only, and the number of rows that it counts for statements.
@@ -194,6 +199,8 @@ package struct PlanStateMachine: Sendable {
   private mutating func statementSucceeded(_ index: Int, run: Int, _ rows: Int) -> Effect {
     let statement = plan.statements[index]
     rowCount = run == 0 ? rows : rowCount + rows
+    // A run before has failed: `columnsDiffer`.
+    guard failure == nil else { return .none }
     let isLast = run + 1 == statement.runs ?? 1
     if isLast, let expectation = statement.expectation, !expectation.isMet(by: rowCount) {
       failure = Failure(step: .statement(index), .expectation(expectation, rowCount: rowCount))

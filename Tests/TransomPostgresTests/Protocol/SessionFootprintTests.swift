@@ -11,6 +11,8 @@ struct SessionFootprintTests {
     "select pg_try_advisory_xact_lock(1)", "select count(*), now(), current_setting('a')",
     #"select set_config('a', '{"b": "--", "c": "$$/*"}', true)"#,
     "with a as (insert into t values (1) returning n) select * from a",
+    "/* app:web */ insert into t values (1) on conflict do nothing", "--x\rselect 1",
+    " /* /* set */ a = */\t-- b\n/**/select 1",
     "merge into t using u on t.n = u.n when matched then delete",
   ])
   func `a query that only reads and changes rows leaves nothing`(_ sql: String) {
@@ -26,6 +28,7 @@ struct SessionFootprintTests {
     "select SET_CONFIG('a', 'b', false)", "select pg_advisory_lock(1)",
     "select pg_try_advisory_lock_shared(1)", "select 1 into temp t", "select setseed(0.5)",
     "select dblink_connect('x')", "select set_config('a', 'b', true), set_config('a', 'b', false)",
+    "/* select 1", "-- select 1", "/* */* select 1", "/*/ select */set a = 1",
     "select 1 as n into t", "with a as (select 1 as n) select n into t from a",
     "update pg_settings set setting = 'on' where name = 'a'",
     "select set_config('a', 'b', false is true)", "select set_config('a', 'b', not true)",

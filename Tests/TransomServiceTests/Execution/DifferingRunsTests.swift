@@ -52,7 +52,40 @@ import TransomService
           {"sql": "select count(*) from t"}]}
         """)
       #expect(answer["results"]?[0]?["error"]?["type"]?.text == "/problems/columns-differ")
+      // Those before it, but nothing of itself.
+      #expect(answer["results"]?[0]?["results"]?.elements.count == 3)
       #expect(answer["results"]?[1]?["rows"]?[0]?[0]?.text == "0")
+    }
+  }
+
+  @Test func `a text in the place of a JSON value breaks no answer`() async throws {
+    try await withExecutor { harness, database in
+      try await database.query("create table t (n int)")
+      let statements = Self.statements(
+        "select 'x}y'::text", first: "select to_jsonb(pg_temp.f())", batch: "[[], [], []]")
+      let answer = try await harness.execute(
+        #"{"statements": [{"savepoint": [\#(statements)], "on_error": "continue"}]}"#)
+      #expect(answer["results"]?[0]?["savepoint"]?.text == "rolled_back")
+    }
+  }
+
+  @Test func `a dry run says so, too`() async throws {
+    try await withExecutor {
+      $0.preparesStatements = false
+    } _: { harness, database in
+      try await database.query(
+        """
+        create schema a; create schema b;
+        create table a.w as select 1 as n; create table b.w as select 1 as n, 2 as m;
+        """)
+      let document = """
+        {"dry_run": true, "statements": [
+          {"sql": "select set_config('search_path', 'a, public', true)"},
+          {"sql": "select w.*, set_config('search_path', 'b, public', true) from w", "batch": [[], []]}]}
+        """
+      let problem = try #require(try await harness.failure(of: document)?.problem)
+      #expect(problem.code == "columns-differ" && problem.outcome == .rolledBack)
+      #expect(problem.statement == "/statements/1")
     }
   }
 

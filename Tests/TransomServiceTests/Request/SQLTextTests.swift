@@ -38,7 +38,8 @@ func refusal(of sql: String) -> SQLRefusal? {
 
   @Test(arguments: [
     "select 1 as n into t", "SELECT n INTO TEMP t from u", "select f(1) as n into t",
-    "with a as (select 1 as n) select n into t from a",
+    "with a as (select 1 as n) select n into t from a", "select 1 as insert into t",
+    "select merge into t from u",
     "with a as (insert into u values (1) returning n) select n into t from a",
   ])
   func `a query that makes a table is none`(_ sql: String) throws {

@@ -129,7 +129,7 @@ actor Dispatcher: EventLoopActor {
     } onCancel: {
       // All at once: a server that hangs is given a while by each of them.
       for task in [house, fanOut] { task.cancel() }
-      loop.execute { [weak self] in self?.onLoop { $0.look?.cancel() } }
+      loop.execute { [weak self] in self?.onLoop { $0.giveUp() } }
     }
     outbox.onCommit(nil)
     for task in [house, fanOut] { task.cancel() }
@@ -148,7 +148,8 @@ actor Dispatcher: EventLoopActor {
         let untilLook =
           needsLook && !isLookingBeside
           ? max(.milliseconds(1), nextLook - loop.now) : configuration.pollInterval
-        await signal.wait(for: min(untilLook, configuration.pollInterval))
+        let longest = Task.isCancelled ? .milliseconds(10) : configuration.pollInterval
+        await signal.wait(for: min(untilLook, longest))
       }
     }
   }
@@ -156,8 +157,7 @@ actor Dispatcher: EventLoopActor {
   /// Claims nothing more, gives what is on its way a while, and hands the rest back. Returns when all is recorded, or cannot be:
   /// what a database that hangs is not told is sent again when its lease is over.
   func stop(within limit: Duration) async {
-    isStopping = true
-    for signal in [signal, news, rested, paused] { signal.set() }
+    beginStopping()
     guard !hasEnded else { return }
     let end = loop.schedule(at: loop.now + limit) { [weak self] in
       self?.onLoop { $0.client?.close() }
@@ -167,6 +167,16 @@ actor Dispatcher: EventLoopActor {
     }
     await withCheckedContinuation { stopped.append($0) }
     for timer in [end, lastEnd] { loop.cancel(timer) }
+  }
+
+  private func beginStopping() {
+    isStopping = true
+    for signal in [signal, news, rested, paused] { signal.set() }
+  }
+
+  private func giveUp() {
+    beginStopping()
+    look?.cancel()
   }
 
   private func resumeStopped() {
