@@ -11,7 +11,7 @@ struct TransactionOutline: ~Copyable {
   var parameters: ParameterList
   /// The parameters that are arrays, of the statements that are still to come.
   private var arrays: ArraySlice<Int>
-  private var hasReferences = false
+  private(set) var hasReferences = false
   /// Whether a statement does more than read.
   private var mayStore = false
   /// Whether the transaction may leave something behind that is not a function's of the client's own.

@@ -156,6 +156,7 @@ package final class TransactionPlan: Sendable {
     hooks = exchange(&outline.hooks, with: [])
     cuts = exchange(&outline.cuts, with: [])
     parameters = exchange(&outline.parameters, with: ParameterList())
+    hasReferences = outline.hasReferences
     referable = exchange(&outline.referable, with: [:])
   }
 
@@ -206,8 +207,8 @@ package final class TransactionPlan: Sendable {
     referable[id].flatMap { $0 < index ? $0 : nil }
   }
 
-  /// Whether any statement's result may be referred to.
-  package var hasReferences: Bool { !referable.isEmpty }
+  /// Whether a statement or a hook refers to results, be they there or not.
+  package let hasReferences: Bool
 
   // MARK: SQL
 

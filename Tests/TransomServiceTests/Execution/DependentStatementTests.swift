@@ -19,6 +19,29 @@ import TransomService
     }
   }
 
+  @Test func `a reference leads to nothing also where no statement has an id`() async throws {
+    try await withExecutor {
+      $0.hasOutbox = true
+    } _: { harness, _ in
+      for (document, pointer) in [
+        (
+          #"{"statements": [{"sql": "select $1::int", "refs": {"1": "/a/rows/0/n"}}]}"#,
+          "/statements/0"
+        ),
+        (
+          """
+          {"statements": [{"sql": "select 1"}],
+            "on_commit": [{"event": "e", "data": {"n": null}, "refs": {"/n": "/a/rows/0/n"}}]}
+          """, "/on_commit/0"
+        ),
+      ] {
+        let problem = try #require(try await harness.failure(of: document)?.problem)
+        #expect(problem.code == "unresolved-reference" && problem.outcome == .rolledBack)
+        #expect([problem.statement, problem.pointer].contains(pointer))
+      }
+    }
+  }
+
   // MARK: How much references may lead to
 
   @Test func `what references lead to is bounded, however often they do`() async throws {
