@@ -5,7 +5,7 @@ enum Mask {
   /// A PostgreSQL URL or connection string without its passwords (manual, 34.1.1 "Connection Strings").
   static func connection(_ text: String) -> String {
     var text = text
-    let isURL = ["postgres://", "postgresql://"].contains { text.hasPrefix($0) }
+    let isURL = ["postgres://", "postgresql://"].contains { text.lowercased().hasPrefix($0) }
     if isURL, let authority = text.firstRange(of: "://") {
       let rest = text[authority.upperBound...]
       // Up to the path: an @ in there belongs to no password.

@@ -75,6 +75,14 @@ actor ReusedDatabases {
         try await databases.default.execute(
           Statement(sql: "truncate \(list) restart identity cascade"))
       }
+      // Those that no column owns, too.
+      let sequences = try await databases.default.query(
+        """
+        select format('alter sequence %I.%I restart', schemaname, sequencename) from pg_sequences
+        where schemaname <> 'information_schema' and schemaname not like 'pg\\_%'
+        """
+      ).decode(String.self)
+      for command in sequences { try await databases.default.execute(Statement(sql: command)) }
     } catch {
       await databases.shutdown()
       throw error

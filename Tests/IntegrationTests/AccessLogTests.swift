@@ -33,10 +33,12 @@ import Testing
           (second, "outcome=rolled_back", "method=POST"),
           (health, "path=/livez ", "method=GET"),
         ]
-        for (line, (answer, text, method)) in zip(lines, expected) {
+        // What another event loop has answered may be noted before.
+        for (answer, text, method) in expected {
           let id = try #require(answer.response["X-Request-Id"])
+          let line = try #require(lines.first { ($0 + " ").contains("request_id=\(id) ") })
           for part in [
-            text, method, "request_id=\(id)", "status=\(answer.status)", "client=127.0.0.1",
+            text, method, "status=\(answer.status)", "client=127.0.0.1",
           ] {
             #expect((line + " ").contains(part), "\(line)")
           }

@@ -120,10 +120,13 @@ extension PostgresConnection {
 
   func send(_ exchange: Exchange) throws(ConnectionError) {
     for command in exchange.prefix { try enqueueUnnamed(command) }
+    // A block's own SQL may have taken away what its COMMIT needs.
+    let isPrepared =
+      exchange.isPrepared && !(exchange.flushesBeforeSuffix && statements.mayLackStatements)
     for statement in exchange.statements {
       try enqueue(
         statement.text, exchange.parameters, statement.parameters, byRow: exchange.byRow,
-        isPrepared: exchange.isPrepared)
+        isPrepared: isPrepared)
     }
     if exchange.flushesBeforeSuffix { try requestFlush() }
     for command in exchange.suffix { try enqueueUnnamed(command) }

@@ -269,13 +269,24 @@ final class PGConnectionHandle: @unchecked Sendable {
 
   /// What libpq quotes of a connection string may be a part of its password.
   private static func withoutQuoted(_ message: String) -> String {
-    message.split(separator: "\"", omittingEmptySubsequences: false).enumerated()
-      .map { $0 % 2 == 0 || $1 == "=" ? $1 : "***" }.joined(separator: "\"")
+    let text = message.replacing("\"=\"", with: "=")
+    guard let first = text.firstIndex(of: "\""), let last = text.lastIndex(of: "\"") else {
+      return text
+    }
+    return text[..<first] + "***" + text[last...].dropFirst()
   }
 
   /// Checks a connection string without connecting.
+  ///
+  /// A password that is not percent-encoded can end up in a URL's port or host, which libpq would tell when it connects.
   static func validate(_ conninfo: String) throws(ConnectError) {
-    _ = try option("options", of: conninfo)
+    let ports = try option("port", of: conninfo) ?? ""
+    guard ports.split(separator: ",").allSatisfy({ Int($0) != nil }) else {
+      throw ConnectError(message: "the port is no number; in a password, / is to be written as %2F")
+    }
+    guard try option("host", of: conninfo)?.contains("@") != true else {
+      throw ConnectError(message: "the host holds an @; in a password it is to be written as %40")
+    }
   }
 }
 

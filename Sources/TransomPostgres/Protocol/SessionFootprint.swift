@@ -95,8 +95,8 @@ struct SessionFootprint: OptionSet {
     var isFirst = true
     while let word = words.next() {
       if ["prepare", "deallocate", "discard"].contains(word) || runsText(word) { return true }
-      // Its text can put others together.
-      if isFirst, word == "do" { return true }
+      // Its text can put others together. Behind a semicolon the first word may be a comment's.
+      if word == "do", isFirst || words.hasSkipped { return true }
       isFirst = false
     }
     return false

@@ -81,7 +81,7 @@ struct StatementCache {
   mutating func invalidate() {
     entries.removeAll()
     texts.removeAll()
-    deallocations = ["DEALLOCATE ALL"]
+    deallocations = [Self.all]
   }
 
   /// Takes note of a statement that is run without being prepared.
@@ -89,6 +89,9 @@ struct StatementCache {
 
   /// Whether something may have to be cleaned up.
   var hasFootprint: Bool { !footprint.isEmpty }
+
+  /// Whether SQL itself may have taken prepared statements away.
+  var mayLackStatements: Bool { footprint.contains(.preparedStatements) }
 
   /// Tells what may have to be cleaned up, and forgets it. What SQL itself may have done to prepared statements makes
   /// all of them unknown.
@@ -129,9 +132,19 @@ struct StatementCache {
   }
 
   /// Takes the commands that free what is no longer used.
+  ///
+  /// If that is everything, what has been prepared since is known no more, either.
   mutating func takeDeallocations() -> [String] {
-    deallocations.isEmpty ? [] : exchange(&deallocations, with: [])
+    guard !deallocations.isEmpty else { return [] }
+    if deallocations.contains(Self.all) {
+      entries.removeAll()
+      texts.removeAll()
+      deallocations = [Self.all]
+    }
+    return exchange(&deallocations, with: [])
   }
+
+  private static let all = "DEALLOCATE ALL"
 
   /// Evicts what was not used for longest. What is on its way is left alone: it is not sure yet that the server will
   /// know it. So one long pipeline can make the cache grow, and the next statements shrink it again.

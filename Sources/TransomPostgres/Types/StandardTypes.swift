@@ -86,11 +86,15 @@ extension Decimal: PostgresEncodable, PostgresDecodable {
       self = .nan
       return
     }
-    let digits = text.utf8.count { 0x30...0x39 ~= $0 }
-    guard let number = Decimal(string: text), !number.isNaN, digits > 0,
-      digits <= 38 || Self.significantDigits(text) <= 38
+    // Foundation would take a text for the number that it begins with, such as a date for its year.
+    guard Self.isNumber(text), let number = Decimal(string: text), !number.isNaN,
+      text.utf8.count <= 38 || Self.significantDigits(text) <= 38
     else { throw value.mismatch(Decimal.self) }
     self = number
+  }
+
+  private static func isNumber(_ text: String) -> Bool {
+    text.wholeMatch(of: #/-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/#) != nil
   }
 
   private static func significantDigits(_ text: String) -> Int {

@@ -21,13 +21,27 @@ struct ReferenceResolver: ~Copyable {
   private let plan: TransactionPlan
   /// How large the parameters may become, in bytes: a value stands there once for each reference to it, and each run.
   private let limit: Int
-  /// Reads the result of `target`: many references to one result read it once.
-  private var reader = JSONReader()
-  private var target: Int?
+  /// The results that have been read: many references to one read it once.
+  private var results: [Int: ReadResult] = [:]
+  private var keptBytes = 0
   private var readBytes = 0
+  /// How many elements and members have been passed on the way to values.
+  private var passed = 0
 
-  /// How much of results is read at most, in bytes: references that lead to large ones in turn read them again and again.
+  private final class ReadResult {
+    let reader: JSONReader
+    /// Where the last reference into an array has led: the next one mostly leads further.
+    var last: (array: JSONNode, position: Int, children: JSONChildren)?
+
+    init(_ reader: consuming JSONReader) { self.reader = reader }
+  }
+
+  /// How much of results stays read, in bytes.
+  private static let keptLimit = 8 << 20
+  /// How much of results is read at most, in bytes: references to larger ones in turn read them again and again.
   private static let readLimit = 256 << 20
+  /// How many elements and members are passed at most: it is all done on the event loop.
+  private static let passedLimit = 50_000_000
   private static let largestLimit = 1 << 30
 
   /// `responseLimit` is that of the answer: no more than that has to be in memory twice.
@@ -75,8 +89,8 @@ struct ReferenceResolver: ~Copyable {
     var json = JSONWriter(bytes: template.pieces[0])
     for (hole, reference) in template.references.enumerated() {
       let name = "in data, \(template.places[hole])"
-      let node = try value(of: reference, named: name, before: index, writer)
-      json.json(node, reader)
+      let (node, result) = try value(of: reference, named: name, before: index, writer)
+      json.json(node, result.reader)
       json.bytes += template.pieces[hole + 1]
       guard json.bytes.count <= EventData.maximumLength else {
         throw UnresolvedReference(
@@ -95,16 +109,17 @@ struct ReferenceResolver: ~Copyable {
     var size = 0
     for reference in statement.references {
       let name = "of $\(reference.parameter + 1)"
-      let node = try value(of: reference, named: name, before: index, writer)
+      let (node, result) = try value(of: reference, named: name, before: index, writer)
+      let kind = result.reader.kind(of: node)
       var parameter = ParameterList()
-      if reader.kind(of: node) == .null {
+      if kind == .null {
         parameter.appendNull()
       } else {
-        size += reader.span(node).count
+        size += result.reader.size(of: node)
         try check(size)
-        parameter.append { $0.append(copying: reader.span(node)) }
+        parameter.append { result.reader.append(node, to: &$0) }
       }
-      found[reference.parameter] = Value(list: parameter, isArray: reader.kind(of: node) == .array)
+      found[reference.parameter] = Value(list: parameter, isArray: kind == .array)
     }
     var values = StatementParameters.Values(list: ParameterList(), arrays: [])
     var planned = plan.arrays(in: statement.parameters)
@@ -128,11 +143,11 @@ struct ReferenceResolver: ~Copyable {
     }
   }
 
-  /// The value that a reference leads to, as `reader` has it.
+  /// The value that a reference leads to.
   private mutating func value(
     of reference: TransactionRequest.Reference, named name: String, before index: Int,
     _ writer: borrowing ResultWriter
-  ) throws(UnresolvedReference) -> JSONNode {
+  ) throws(UnresolvedReference) -> (JSONNode, in: ReadResult) {
     func failure(_ reason: String) -> UnresolvedReference {
       UnresolvedReference(
         reason: "The reference \(name), \(reference.text), cannot be resolved: \(reason).")
@@ -140,54 +155,85 @@ struct ReferenceResolver: ~Copyable {
     guard let target = plan.statement(withID: reference.id, before: index) else {
       throw failure("no earlier statement has the id \"\(reference.id)\"")
     }
-    if self.target != target {
-      self.target = nil
-      guard let result = writer.keptResult(target) else {
+    let result: ReadResult
+    if let known = results[target] {
+      result = known
+    } else {
+      guard let text = writer.keptResult(target) else {
         throw failure("the group of the statement \"\(reference.id)\" was rolled back")
       }
-      readBytes += result.count
+      readBytes += text.count
       guard readBytes <= Self.readLimit else {
         throw failure("the references lead to too many large results in turn")
       }
-      guard (try? reader.read(result.span, depth: RequestDecoder.maximumJSONDepth)) != nil else {
+      var reader = JSONReader()
+      guard (try? reader.read(text.span, depth: RequestDecoder.maximumJSONDepth)) != nil else {
         throw failure("the result holds JSON that is nested too deeply")
       }
-      self.target = target
+      result = ReadResult(reader)
+      keep(result, of: target, text.count)
     }
-    var node = reader.root
+    var node = result.reader.root
     for token in reference.tokens {
-      guard let next = Self.child(token, of: node, in: reader) else {
+      guard let next = child(token, of: node, in: result) else {
         throw failure("the result has no \"\(token)\" there")
+      }
+      guard passed <= Self.passedLimit else {
+        throw failure("the references pass too many values on their way")
       }
       node = next
     }
-    guard !reader.holdsNUL(node) else {
+    guard !result.reader.holdsNUL(node) else {
       throw failure("PostgreSQL's text cannot hold U+0000")
     }
-    return node
+    return (node, result)
+  }
+
+  private mutating func keep(_ result: ReadResult, of target: Int, _ size: Int) {
+    if keptBytes + size > Self.keptLimit {
+      results.removeAll()
+      keptBytes = 0
+    }
+    results[target] = result
+    keptBytes += size
   }
 
   /// What a token of a JSON Pointer leads to (RFC 6901, section 4); nil if that is nothing.
-  private static func child(
-    _ token: String, of node: JSONNode, in reader: borrowing JSONReader
+  private mutating func child(
+    _ token: String, of node: JSONNode, in result: ReadResult
   ) -> JSONNode? {
-    var children = reader.children(of: node)
-    switch reader.kind(of: node) {
+    switch result.reader.kind(of: node) {
     case .object:
-      while let key = reader.next(&children), let value = reader.next(&children) {
-        if reader.text(of: key, equals: token) { return value }
+      var children = result.reader.children(of: node)
+      while let key = result.reader.next(&children), let value = result.reader.next(&children) {
+        passed += 1
+        if result.reader.text(of: key, equals: token) { return value }
       }
       return nil
     case .array:
       guard let index = Int(token), String(index) == token, index >= 0 else { return nil }
-      var position = 0
-      while let element = reader.next(&children) {
-        if position == index { return element }
-        position += 1
-      }
-      return nil
+      return element(index, of: node, in: result)
     case .null, .true, .false, .number, .string:
       return nil
+    }
+  }
+
+  private mutating func element(
+    _ index: Int, of array: JSONNode, in result: ReadResult
+  ) -> JSONNode? {
+    var (position, children) = (0, result.reader.children(of: array))
+    if let last = result.last, last.array == array, last.position <= index {
+      (position, children) = (last.position, last.children)
+    }
+    while true {
+      let here = children
+      guard let element = result.reader.next(&children) else { return nil }
+      guard position < index else {
+        result.last = (array, position, here)
+        return element
+      }
+      position += 1
+      passed += 1
     }
   }
 }

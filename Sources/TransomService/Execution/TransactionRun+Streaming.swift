@@ -45,9 +45,11 @@ extension TransactionRun {
   ) {
     let types = questions.types.table
     if result.status == .singleTuple {
-      guard let statement = machine.answering, takes(result) else { return }
-      streamed[0].row(result, of: statement, types, trustsJSON: connection.sendsCheckedTexts)
-      if streamed[0].holdsTooMuch { connection.refuseMore() }
+      guard let statement = machine.answering else { return }
+      if takes(result) {
+        streamed[0].row(result, of: statement, types, trustsJSON: connection.sendsCheckedTexts)
+        if streamed[0].holdsTooMuch { connection.refuseMore() }
+      }
       if connection.receivedTooMuch, overflowing == nil { overflowing = statement }
       return
     }

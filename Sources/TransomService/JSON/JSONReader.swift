@@ -77,6 +77,12 @@ package import TransomPostgres
     return unsafe _overrideLifetime(Span(_unsafeElements: octets), borrowing: self)
   }
 
+  /// The size of a string's text, or of any other value as it stands in the document, in bytes.
+  func size(of node: JSONNode) -> Int { span(node).count }
+
+  /// Appends a string's text, or any other value as it stands in the document.
+  func append(_ node: JSONNode, to bytes: inout [UInt8]) { bytes.append(copying: span(node)) }
+
   /// A string's text; any other value as it stands in the document.
   package func string(_ node: JSONNode) -> String {
     unsafe String(decoding: text(of: node), as: UTF8.self)

@@ -44,7 +44,8 @@ import TransomCluster
 
   @Test(arguments: [
     "postgres://app:50%off@127.0.0.1/app", "host=127.0.0.1 password=my 50%off",
-    "host=127.0.0.1 password='50%off",
+    "host=127.0.0.1 password='50%off", "host=127.0.0.1 password=my 50\"off",
+    "postgres://app:50/off@127.0.0.1/app", "postgres://app:50@off@127.0.0.1/app",
   ])
   func `a password is not told with what is wrong about it`(_ url: String) async throws {
     let (status, text) = try await check(["--database-url", url])

@@ -17,6 +17,47 @@ struct StaleStatementTests {
   private let select: Statement = "select * from t"
   private let change = "alter table t add column name text default 'x'"
 
+  @Test func `what a transaction prepares behind it is prepared anew, and later ones commit`()
+    async throws
+  {
+    try await withDatabases(size: 1) { databases, server in
+      let database = try databases.default
+      try await server.query("create table t (n int); create table u (n int)")
+      try await database.atomic { try await $0.execute("insert into u values (0)") }
+      try await database.execute("select * from t")
+      try await server.query("alter table t add column m int")
+      try await database.atomic { tx in
+        try await tx.execute("insert into u values (1)")
+        await #expect(throws: PostgresError.self) {
+          try await tx.atomic { try await $0.execute("select * from t") }
+        }
+        try await tx.execute("insert into u values (2)")
+      }
+      for number in 3...4 {
+        try await database.atomic { tx in
+          try await tx.execute("insert into u values (\(number))")
+          try await tx.execute("select * from t")
+        }
+      }
+      #expect(
+        try await server.value("select array_agg(n order by n)::text from u") == "{0,1,2,3,4}")
+    }
+  }
+
+  @Test func `a block that takes all prepared statements away commits nevertheless`() async throws {
+    try await withDatabases(size: 1) { databases, server in
+      let database = try databases.default
+      try await server.query("create table u (n int)")
+      for number in 1...3 {
+        try await database.atomic { tx in
+          try await tx.execute("insert into u values (\(number))")
+          if number == 2 { try await tx.execute("deallocate all") }
+        }
+      }
+      #expect(try await server.value("select count(*) from u") == "3")
+    }
+  }
+
   @Test func `it is prepared again, and the caller sees nothing of it`() async throws {
     try await run { connection, server in
       #expect(try await connection.query(select).columns.count == 1)

@@ -50,7 +50,8 @@ struct SessionFootprintTests {
     "select nextval('s'), QUERY_TO_XML_AND_XMLSCHEMA($1, true, true, '')", "(select ts_stat($1))",
     #"select U&"\0073et_config"('a', 'b', false)"#, #"select u&"q" from t"#,
     "/* x */ do $$ begin execute 'deallo' || 'cate transom_1'; end $$", "select pg_temp.f()",
-    "-- a\ndo $$ $$", "select 1 as n into pg_temp.t", #"insert into "pg_temp_3".t values (1)"#,
+    "-- a\ndo $$ $$", "; /* x */ do $$ $$", "select 1 as n into pg_temp.t",
+    #"insert into "pg_temp_3".t values (1)"#,
   ])
   func `what touches prepared statements makes all of them unknown`(_ sql: String) {
     #expect(SessionFootprint(of: sql) == [.state, .preparedStatements])

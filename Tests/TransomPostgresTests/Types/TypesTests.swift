@@ -44,6 +44,22 @@ struct TypesTests {
     }
   }
 
+  @Test(arguments: [
+    "date '2024-05-06'", "interval '01:30:00'", "'12abc'", "'1,234.50'", "'-12.50'::money", "''",
+  ])
+  func `a text that only begins with a number is no Decimal`(_ value: String) async throws {
+    try await withDatabases { databases, _ in
+      let database = try databases.default
+      await #expect(throws: PostgresError.self) {
+        try await database.query("select \(unescaped: value)").only(Decimal.self)
+      }
+      #expect(try await database.query("select '-0.50'::numeric").only(Decimal.self) == -0.5)
+      #expect(
+        try await database.query("select 1e20::float8").only(Decimal.self)
+          == Decimal(string: "1e20"))
+    }
+  }
+
   @Test func `interpolation always binds`() async throws {
     let evil = "'; drop table t; --"
     let inner: Statement = "select \(evil)::text as \(identifier: "we\"ird")"
