@@ -26,7 +26,12 @@ struct Exchange: Sendable {
   }
 
   /// Adds a statement.
-  mutating func append(_ statement: Statement) {
+  ///
+  /// - Throws: `PostgresError` if the parameters of all of them together are too large.
+  mutating func append(_ statement: Statement) throws(PostgresError) {
+    guard parameters.bytes.count + statement.parameters.bytes.count < Int(Int32.max) else {
+      throw PostgresError(.encoding, "the parameters are larger than 2 GiB")
+    }
     let start = parameters.count
     parameters.append(contentsOf: statement.parameters)
     // The usual case: the same statement with other parameters.

@@ -63,7 +63,7 @@ extension ConnectionScope {
       if let failure = failure(of: batch, wasCancelled, statement.sql) { throw failure }
       let stream = RowStream()
       stream.append(batch, failure: nil)
-      if !batch.isLast { with { $0.stream = stream } }
+      if !batch.isLast { with { ($0.stream, $0.streamDepth) = (stream, $0.machine.depth) } }
       return stream
     }
   }

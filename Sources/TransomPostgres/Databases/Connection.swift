@@ -55,7 +55,7 @@ public class Connection {
     var exchange = Exchange()
     for statement in statements {
       if let flaw = statement.flaw { throw flaw }
-      exchange.append(statement)
+      try exchange.append(statement)
     }
     let request = exchange
     let sql = statements.count == 1 ? statements[0].sql : "\(statements[0].sql); …"
@@ -81,7 +81,7 @@ public class Connection {
     for element in elements {
       let statement = try statement(element)
       if let flaw = statement.flaw { throw flaw }
-      exchange.append(statement)
+      try exchange.append(statement)
     }
     guard let first = exchange.statements.first else { return 0 }
     let request = exchange

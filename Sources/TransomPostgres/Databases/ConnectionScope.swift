@@ -18,6 +18,8 @@ final class ConnectionScope: Sendable {
     var wrappers: [ExecuteWrapper] = []
     /// The rows that a cursor has not fetched yet: until they are, nothing else can be sent.
     var stream: RowStream?
+    /// In how many blocks it began.
+    var streamDepth = 0
     /// Whether a COPY is going on: nothing else can be sent until its end.
     var isCopying = false
     /// The last error of the server inside the transaction.

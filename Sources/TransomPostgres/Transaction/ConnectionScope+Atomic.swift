@@ -46,8 +46,9 @@ extension ConnectionScope {
   }
 
   func end(threw: Bool) async throws {
-    // Its rows are of no use to anybody any more, and what we send comes behind them.
-    try? await abandonStream()
+    // Its rows are of no use to anybody any more, and what we send comes behind them. But those of a cursor around the block
+    // are read on: if the block has sent anything, they have been fetched.
+    if with({ $0.streamDepth >= $0.machine.depth }) { try? await abandonStream() }
     // A task that is cancelled wants nothing more to be done.
     let isCancelled = !threw && Task.isCancelled && with { $0.machine.depth == 1 }
     let ending = with { $0.machine.blockEnded(threw: threw || isCancelled) }

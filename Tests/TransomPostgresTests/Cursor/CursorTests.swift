@@ -25,6 +25,33 @@ struct CursorTests {
   }
 
   @Test(arguments: [false, true])
+  func `a block inside of an iteration takes no rows away, whether it sends something or not`(
+    inAtomic: Bool
+  ) async throws {
+    try await run { database in
+      func iterate(_ connection: Connection) async throws {
+        var rows: [Int] = []
+        try await connection.cursor { cursor in
+          try await cursor.execute("select * from generate_series(1, 2000)")
+          for try await row in cursor {
+            let number = try row.decode(Int.self)
+            rows.append(number)
+            try await connection.atomic { inner in
+              if number % 500 == 0 { try await inner.execute("select 1") }
+            }
+          }
+        }
+        #expect(rows == Array(1...2000))
+      }
+      if inAtomic {
+        try await database.atomic { try await iterate($0) }
+      } else {
+        try await database.withConnection { try await iterate($0) }
+      }
+    }
+  }
+
+  @Test(arguments: [false, true])
   func `many rows are iterated over, and other statements run meanwhile`(inAtomic: Bool)
     async throws
   {
