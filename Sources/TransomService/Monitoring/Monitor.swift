@@ -26,6 +26,8 @@ final class Monitor: Sendable {
   private let version: String
   private let startedAt = MonotonicInstant.now
   private let server = Mutex<HTTPServer?>(nil)
+  /// By loop: the question that is under way, without details.
+  private let asking = Mutex<[Int: Task<HealthReport, Never>]>([:])
 
   init(
     of databases: [String: Database], outbox: Outbox?, version: String, in registry: MetricsRegistry
@@ -49,7 +51,30 @@ final class Monitor: Sendable {
   // MARK: Health
 
   /// Asks all databases at the same time.
+  ///
+  /// Without details everybody may ask, who has a key or not: however many do so at a time on a loop, that is one question,
+  /// so that they cannot take the connections that transactions wait for.
   func health(details: Bool, onLoop index: Int) async -> HealthReport {
+    guard !details else { return await ask(details: true, onLoop: index) }
+    var report = await question(onLoop: index).value
+    report.isDraining = draining.isOn
+    return report
+  }
+
+  private func question(onLoop index: Int) -> Task<HealthReport, Never> {
+    asking.withLock { asking in
+      if let task = asking[index] { return task }
+      let task = Task { [self] in
+        let report = await ask(details: false, onLoop: index)
+        self.asking.withLock { $0[index] = nil }
+        return report
+      }
+      asking[index] = task
+      return task
+    }
+  }
+
+  private func ask(details: Bool, onLoop index: Int) async -> HealthReport {
     var found: [HealthReport.Database] = []
     await withTaskGroup { group in
       for (alias, database) in databases {

@@ -76,6 +76,35 @@ import TransomCluster
     }
   }
 
+  @Test
+  func `however many ask whether it is ready, an event loop asks its database once at a time`()
+    async throws
+  {
+    try await withCluster { cluster in
+      try await withService(for: cluster.connectionString(), ["--loops", "2"]) { service in
+        #expect(try await service.request("GET", "/readyz").status == 200)
+        let server = try #require(cluster.processID)
+        let backends = try await Command("/usr/bin/pgrep", ["-P", "\(server)"]).run().output
+          .split(separator: "\n").compactMap { Int32($0) }
+        for process in [server] + backends { kill(process, SIGSTOP) }
+        defer { for process in [server] + backends { kill(process, SIGCONT) } }
+        try await withThrowingTaskGroup { group in
+          for _ in 0..<40 {
+            group.addTask { _ = try await service.request("GET", "/readyz") }
+          }
+          // Before the first is answered. No more than two have a connection, or want one.
+          try await Task.sleep(for: .milliseconds(700))
+          let page = try await service.request("GET", "/metrics").response.text
+          let counts = page.split(separator: "\n").filter {
+            $0.hasPrefix("transom_pool_") && ($0.contains("leased") || $0.contains("_waiting"))
+          }.map { Int($0.split(separator: " ").last ?? "") ?? 0 }
+          #expect(counts.count == 2 && 1...2 ~= counts.reduce(0, +), "\(counts)")
+          try await group.waitForAll()
+        }
+      }
+    }
+  }
+
   @Test func `with keys, little is told to those who may not monitor`() async throws {
     let keys = TestKey.writer.environment().merging(
       TestKey.hooks.environment(["MONITORING": "true"])
