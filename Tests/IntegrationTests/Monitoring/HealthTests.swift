@@ -58,15 +58,21 @@ import TransomCluster
     }
   }
 
+  /// Stops a server with all its processes, which it returns.
+  private static func freeze(_ cluster: PrivateCluster) async throws -> [Int32] {
+    let server = try #require(cluster.processID)
+    let backends = try await Command("/usr/bin/pgrep", ["-P", "\(server)"]).run().output
+      .split(separator: "\n").compactMap { Int32($0) }
+    for process in [server] + backends { kill(process, SIGSTOP) }
+    return [server] + backends
+  }
+
   @Test func `a server that hangs keeps nobody waiting who asks for health`() async throws {
     try await withCluster { cluster in
       try await withService(for: cluster.connectionString()) { service in
         #expect(try await service.request("GET", "/readyz").status == 200)
-        let server = try #require(cluster.processID)
-        let backends = try await Command("/usr/bin/pgrep", ["-P", "\(server)"]).run().output
-          .split(separator: "\n").compactMap { Int32($0) }
-        for process in [server] + backends { kill(process, SIGSTOP) }
-        defer { for process in [server] + backends { kill(process, SIGCONT) } }
+        let frozen = try await Self.freeze(cluster)
+        defer { for process in frozen { kill(process, SIGCONT) } }
         let start = ContinuousClock.now
         let answer = try await service.request("GET", "/health")
         #expect(answer.status == 503 && answer.body["status"] == "unavailable")
@@ -83,11 +89,8 @@ import TransomCluster
     try await withCluster { cluster in
       try await withService(for: cluster.connectionString(), ["--loops", "2"]) { service in
         #expect(try await service.request("GET", "/readyz").status == 200)
-        let server = try #require(cluster.processID)
-        let backends = try await Command("/usr/bin/pgrep", ["-P", "\(server)"]).run().output
-          .split(separator: "\n").compactMap { Int32($0) }
-        for process in [server] + backends { kill(process, SIGSTOP) }
-        defer { for process in [server] + backends { kill(process, SIGCONT) } }
+        let frozen = try await Self.freeze(cluster)
+        defer { for process in frozen { kill(process, SIGCONT) } }
         try await withThrowingTaskGroup { group in
           for _ in 0..<40 {
             group.addTask { _ = try await service.request("GET", "/readyz") }
