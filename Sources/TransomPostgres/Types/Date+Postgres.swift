@@ -24,9 +24,12 @@ enum Timestamp {
   /// Days from 1970-01-01 to 2001-01-01.
   private static let referenceDays = 11_323
 
+  /// About the year 287,000 before and after 2001.
+  private static let limit = 9_000_000_000_000.0
+
   /// Rounded; nil if it is too far away for PostgreSQL, which goes to the year 294276.
   static func microseconds(of seconds: Double) -> Int64? {
-    guard abs(seconds) < 9_000_000_000_000 else { return nil }
+    guard abs(seconds) < limit else { return nil }
     return Int64((seconds * 1_000_000).rounded())
   }
 
@@ -76,7 +79,9 @@ enum Timestamp {
     }
     guard reader.isAtEnd, year < 1_000_000 else { return nil }
     let days = days(year, month, day) - referenceDays
-    return Double(days * 86_400 + inDay - offset) + fraction
+    let seconds = Double(days * 86_400 + inDay - offset) + fraction
+    // A `date` can be later than what could be written again.
+    return abs(seconds) < limit ? seconds : nil
   }
 
   /// Reads ASCII.

@@ -44,6 +44,17 @@ struct TypesTests {
     }
   }
 
+  @Test func `a day that is too far away to be written again is no Date`() async throws {
+    try await withDatabases { databases, _ in
+      let database = try databases.default
+      await #expect(throws: PostgresError.self) {
+        try await database.query("select '312024-02-29'::date").only(Date.self)
+      }
+      let far = try await database.query("select '280000-02-29'::date").only(Date.self)
+      #expect(try await database.query("select \(far)::timestamptz").only(Date.self) == far)
+    }
+  }
+
   @Test(arguments: [
     "date '2024-05-06'", "interval '01:30:00'", "'12abc'", "'1,234.50'", "'-12.50'::money", "''",
   ])
