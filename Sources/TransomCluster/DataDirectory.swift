@@ -23,7 +23,9 @@ struct DataDirectory: Sendable {
   }
 
   /// The running server's process, and not a stranger that has got the number since.
-  var serverProcessID: Int32? { holder == .server ? recordedProcessID : nil }
+  var serverProcessID: Int32? {
+    recordedProcessID.flatMap { holder(of: $0) == .server ? $0 : nil }
+  }
 
   /// Who has the number that `postmaster.pid` tells.
   private enum Holder {
@@ -36,18 +38,15 @@ struct DataDirectory: Sendable {
 
   /// A postmaster's working directory is its data directory. But in most containers root may not look at that of another
   /// account's process, which takes CAP_SYS_PTRACE; the arguments everybody may see, and one of them is the data directory.
-  private var holder: Holder {
-    guard let processID = recordedProcessID, processID > 0, let own = Files.realPath(path) else {
-      return .stranger
-    }
+  private func holder(of processID: Int32) -> Holder {
+    guard processID > 0, let own = Files.realPath(path) else { return .stranger }
     if let directory = Files.linkTarget("/proc/\(processID)/cwd") {
       return directory == own ? .server : .stranger
     }
     let arguments = Self.arguments(of: processID)
-    if arguments.contains(where: { $0.hasPrefix("/") && Files.realPath($0) == own }) {
-      return .server
-    }
-    return arguments.first?.hasSuffix("postgres") == true ? .unknown : .stranger
+    guard arguments.first?.hasSuffix("postgres") == true else { return .stranger }
+    return arguments.contains { $0.hasPrefix("/") && Files.realPath($0) == own }
+      ? .server : .unknown
   }
 
   /// The command line of a process (proc(5), `/proc/pid/cmdline`); empty if it is gone, or a zombie.
@@ -63,7 +62,7 @@ struct DataDirectory: Sendable {
   /// gone are left to PostgreSQL. Surviving backends it finds by their shared memory.
   func removeMisleadingLocks(andOfSocket socket: String) throws {
     let manager = FileManager.default
-    guard let processID = recordedProcessID, holder == .stranger,
+    guard let processID = recordedProcessID, holder(of: processID) == .stranger,
       manager.fileExists(atPath: "/proc/\(processID)")
     else { return }
     try manager.removeItem(atPath: path + "/postmaster.pid")

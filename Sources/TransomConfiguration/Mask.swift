@@ -5,7 +5,8 @@ enum Mask {
   /// A PostgreSQL URL or connection string without its passwords (manual, 34.1.1 "Connection Strings").
   static func connection(_ text: String) -> String {
     var text = text
-    let isURL = ["postgres://", "postgresql://"].contains { text.lowercased().hasPrefix($0) }
+    let start = text.lowercased()
+    let isURL = start.hasPrefix("postgres://") || start.hasPrefix("postgresql://")
     if isURL, let authority = text.firstRange(of: "://") {
       let rest = text[authority.upperBound...]
       // Up to the path: an @ in there belongs to no password.

@@ -17,7 +17,7 @@ struct ResolvedParameters {
 /// Finds the values that a statement's `refs` take out of earlier results.
 ///
 /// A result is read as it stands in the answer, so that a reference means what a client sees there.
-struct ReferenceResolver: ~Copyable {
+struct ReferenceResolver {
   private let plan: TransactionPlan
   /// How large the parameters may become, in bytes: a value stands there once for each reference to it, and each run.
   private let limit: Int
