@@ -50,6 +50,8 @@ extension PostgresConnection {
   private func begin(_ answers: inout some Answers, _ exchange: Exchange?) -> Awaited? {
     do throws(ConnectionError) {
       if let exchange {
+        // Answers that nobody has taken would be given to the wrong statements.
+        guard pipeline.isIdle else { throw fail(.outOfStep) }
         answers.isDeallocating = try deallocateUnused()
         try send(exchange)
       }

@@ -117,7 +117,7 @@ public final class Cursor {
   /// Throws away the rows that are left. The cursor can execute the next statement.
   public func close() async throws {
     try checkNotExpired()
-    if let stream, !stream.isComplete { try await connection.scope.abandonStream() }
+    if let stream, !stream.isComplete { try await connection.scope.abandonStream(stream) }
     stream = nil
     shape = nil
     following = []

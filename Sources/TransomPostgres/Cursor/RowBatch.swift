@@ -44,8 +44,9 @@ struct RowBatch: Answers {
   ) throws(ConnectionError) -> PostgresConnection.Awaited? {
     while !gathered.isFull {
       guard let event = try connection.poll(after: &isDeallocating) else {
-        // What is there is not kept waiting for what is not.
-        return gathered.isEmpty ? connection.awaited : nil
+        // Rows that are there are not kept waiting for what is not; but nobody asks for more behind an error, and the sync
+        // would be taken for the answer to what is sent next.
+        return gathered.isEmpty || error != nil ? connection.awaited : nil
       }
       let isPrefix = prefix.count < commandsBefore
       switch consume event {

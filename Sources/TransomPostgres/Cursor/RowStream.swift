@@ -25,6 +25,14 @@ final class RowStream: Sendable {
     }
   }
 
+  /// The rows that were not fetched have been thrown away.
+  func abandon() {
+    state.withLock { state in
+      state.isComplete = true
+      state.failure = PostgresError.expired("a cursor")
+    }
+  }
+
   /// Takes the rows that were fetched.
   ///
   /// - Throws: the error that ended them, once they have all been taken.
@@ -93,9 +101,15 @@ extension ConnectionScope {
 
   /// Throws away what is left of a statement that runs: inside a transaction it must end by itself, as cancelling it
   /// would be an error of the transaction; else it is cancelled.
-  func abandonStream() async throws {
-    guard let connection = with({ $0.stream == nil ? nil : $0.lease?.connection }) else { return }
+  ///
+  /// `own`: only if it is this one. The rows of a cursor may have been thrown away before it is closed, and then another
+  /// one's are on their way.
+  func abandonStream(_ own: RowStream? = nil) async throws {
+    guard let stream = with({ $0.stream }), own == nil || stream === own,
+      let connection = with({ $0.lease?.connection })
+    else { return }
     with { $0.stream = nil }
+    stream.abandon()
     if !with({ $0.machine.isInBlock }) { await connection.cancelRunning() }
     let (batch, _) = await StatementCanceller.cancelling(connection) {
       await connection.fetchRows(keepsRows: false)

@@ -270,10 +270,12 @@ final class PGConnectionHandle: @unchecked Sendable {
   /// What libpq quotes of a connection string may be a part of its password.
   private static func withoutQuoted(_ message: String) -> String {
     let text = message.replacing("\"=\"", with: "=")
-    guard let first = text.firstIndex(of: "\""), let last = text.lastIndex(of: "\"") else {
+    // Not by characters: a quote with a combining mark behind it would be none.
+    let scalars = text.unicodeScalars
+    guard let first = scalars.firstIndex(of: "\""), let last = scalars.lastIndex(of: "\"") else {
       return text
     }
-    return text[..<first] + "***" + text[last...].dropFirst()
+    return String(scalars[..<first]) + "***" + String(scalars[last...].dropFirst())
   }
 
   /// Checks a connection string without connecting.

@@ -120,8 +120,10 @@ actor ConnectionPool: EventLoopActor {
     case .cancelled: return .cancelled
     case .refused: return .shuttingDown
     case .timedOut:
-      // With nothing open, nobody keeps us waiting but the server.
-      guard state.openCount == 0 else { return .poolExhausted }
+      // With nothing open, nobody keeps us waiting but the server; nor where there is room, and no connection can be made.
+      guard state.openCount == 0 || !state.isFull && lastFailure != nil else {
+        return .poolExhausted
+      }
       return .unreachable(lastFailure ?? "the server does not answer")
     }
   }
@@ -297,6 +299,8 @@ actor ConnectionPool: EventLoopActor {
   private func take(_ connection: PostgresConnection, from lender: ConnectionPool) {
     if let waiter = state.neighbourLent() {
       resume(waiter, .connection(connection, of: lender))
+      // Several may have lost their patience together, and each neighbour was asked for one.
+      if isImpatient { askNeighbours() }
     } else {
       lender.loop.execute { lender.onLoop { $0.release(connection) } }
     }

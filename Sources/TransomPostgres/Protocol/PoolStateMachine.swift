@@ -48,6 +48,8 @@ struct PoolStateMachine {
   var idleCount: Int { idle.count }
   var waiterCount: Int { waiters.count }
   var openCount: Int { idle.count + leased.count }
+  /// Whether there are as many connections as there may be.
+  var isFull: Bool { openCount >= configuration.maximum }
   /// Whether one more connection may be made.
   var hasRoom: Bool { !isShutDown && openCount + connectingCount < configuration.maximum }
   /// Whether every lease has come back after the shutdown. Whoever still connects is not waited for.

@@ -88,6 +88,8 @@ struct SessionFootprint: OptionSet {
   /// Words of queries that leave something behind. An UPDATE of `pg_settings` is a SET.
   private static let suspects: Set<String> = [
     "set_config", "pg_settings", "setseed", "temp", "temporary", "nextval", "setval",
+    // Of pg_trgm: for the session.
+    "set_limit",
   ]
 
   private static func touchesPrepared(_ sql: String) -> Bool {

@@ -3,11 +3,14 @@ public import FoundationEssentials
 extension Date: PostgresEncodable, PostgresDecodable {
   /// Appends a point in time for `timestamptz`, to the microsecond; what is infinitely far away goes as `infinity`.
   public func encode(into text: inout ParameterText) {
-    guard let microseconds = Timestamp.microseconds(of: timeIntervalSinceReferenceDate) else {
-      text.append(timeIntervalSinceReferenceDate > 0 ? "infinity" : "-infinity")
-      return
+    let seconds = timeIntervalSinceReferenceDate
+    if let microseconds = Timestamp.microseconds(of: seconds) {
+      text.append(Timestamp.text(of: microseconds))
+    } else if seconds.isInfinite {
+      text.append(seconds > 0 ? "infinity" : "-infinity")
+    } else {
+      text.fail(PostgresError(.encoding, "a Date is no point in time that PostgreSQL has"))
     }
-    text.append(Timestamp.text(of: microseconds))
   }
 
   /// Reads a `timestamptz`, a `timestamp` or a `date`; the last two are taken as UTC.

@@ -63,11 +63,13 @@ extension PostgresEncodable where Self: BinaryFloatingPoint & LosslessStringConv
 }
 
 extension PostgresDecodable where Self: BinaryFloatingPoint & LosslessStringConvertible {
-  /// Reads any number.
+  /// Reads any number that is not too large.
   public init(decoding value: PostgresValue) throws {
     guard let text = value.text, let number = Self(text) else {
       throw value.mismatch(Self.self)
     }
+    // What is too large for the type would be read as infinite.
+    guard !number.isInfinite || text.hasSuffix("Infinity") else { throw value.mismatch(Self.self) }
     self = number
   }
 }

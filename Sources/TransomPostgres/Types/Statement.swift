@@ -113,9 +113,17 @@ extension Statement: ExpressibleByStringInterpolation {
   }
 
   /// A name as SQL spells it in any case (PostgreSQL manual, 4.1.1 "Identifiers and Key Words").
+  ///
+  /// By bytes, as the server reads it: in a `String` a quote with a combining mark behind it is no quote.
   static func quoted(_ name: String) -> String {
-    "\"" + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
-      + "\""
+    let quote = UInt8(ascii: "\"")
+    var quoted = [quote]
+    for byte in name.utf8 {
+      if byte == quote { quoted.append(quote) }
+      quoted.append(byte)
+    }
+    quoted.append(quote)
+    return String(decoding: quoted, as: UTF8.self)
   }
 
   /// Appends another statement, whose parameters get the next numbers.

@@ -140,6 +140,66 @@ struct CursorTests {
     }
   }
 
+  @Test(arguments: [false, true])
+  func `an error behind the first rows leaves nothing behind that others would take for theirs`(
+    inAtomic: Bool
+  ) async throws {
+    try await run { database in
+      try await database.execute(
+        """
+        create function make_tables() returns int language plpgsql as $$ begin
+          for i in 1..300 loop execute format('create temp table x_%s (n int)', i); end loop;
+          return 1; end $$
+        """)
+      func fail(_ connection: Connection) async throws {
+        try await connection.cursor {
+          try await $0.execute(
+            "select 1 / (3 - g), case g when 1 then make_tables() end from generate_series(1, 9) g")
+        }
+      }
+      // To undo the tables takes the server a moment, in which it has said that it failed, and not yet that it is done.
+      for number in 1...3 {
+        if inAtomic {
+          try await database.atomic { transaction in
+            await #expect(throws: PostgresError.self) {
+              try await transaction.atomic { try await fail($0) }
+            }
+            let seen = try await transaction.query("select \(number)").only(Int.self)
+            #expect(seen == number)
+          }
+        } else {
+          try await database.withConnection { connection in
+            await #expect(throws: PostgresError.self) { try await fail(connection) }
+            let seen = try await connection.query("select \(number)").only(Int.self)
+            #expect(seen == number)
+            let negative = try await connection.query("select \(-number)").only(Int.self)
+            #expect(negative == -number)
+          }
+        }
+      }
+    }
+  }
+
+  @Test func `a cursor whose rows were thrown away takes none of another's`() async throws {
+    try await run { database in
+      try await database.withConnection { connection in
+        try await connection.cursor { lost in
+          try await connection.atomic { _ in
+            try await lost.execute("select g from generate_series(1, 100000) g")
+          }
+          try await connection.cursor { cursor in
+            try await cursor.execute("select g from generate_series(1, 2000) g")
+            #expect(try await cursor.fetchOne()?.decode("g", as: Int.self) == 1)
+            try await lost.close()
+            #expect(try await cursor.fetchAll().count == 1999)
+          }
+          try await lost.execute("select 7 as n")
+          #expect(try await lost.fetchOne()?.decode("n", as: Int.self) == 7)
+        }
+      }
+    }
+  }
+
   @Test func `executeMany is one pipeline, and all or nothing`() async throws {
     try await run { database in
       try await database.makeTable()

@@ -206,6 +206,25 @@ struct PoolLendingTests {
     }
   }
 
+  @Test func `all who wait get the idle connections of another loop, however few ask for them`()
+    async throws
+  {
+    try await withPool(size: 6, loops: 2) { fixture, _ in
+      var own: [DatabasePool.Lease] = []
+      var others: [DatabasePool.Lease] = []
+      for _ in 0..<3 { own.append(try await fixture.lease(0)) }
+      for _ in 0..<3 { others.append(try await fixture.lease(1)) }
+      for lease in others { await fixture.pool.release(lease) }
+      // They come together, and lose their patience together.
+      try await withThrowingTaskGroup { tasks in
+        for _ in 0..<3 { tasks.addTask { try await fixture.lease(0, within: .seconds(10)) } }
+        for try await lease in tasks { own.append(lease) }
+      }
+      #expect(Set(own.map(\.connection.processID)).count == 6)
+      for lease in own { await fixture.pool.release(lease) }
+    }
+  }
+
   @Test func `a loop without room uses the room of another`() async throws {
     try await withPool(size: 4, loops: 2) { fixture, _ in
       var leases: [DatabasePool.Lease] = []

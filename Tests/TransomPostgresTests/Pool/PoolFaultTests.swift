@@ -118,6 +118,27 @@ struct PoolFaultTests {
     }
   }
 
+  @Test func `a server that takes no more connections is unreachable, though one is at work`()
+    async throws
+  {
+    try await withDatabase { database in
+      let proxy = try FaultProxy.start(before: database.cluster)
+      defer { proxy.stop() }
+      let conninfo = proxy.connectionString(database: database.name)
+      try await withPool(conninfo, size: 4, loops: 1, waitLimit: .milliseconds(500)) { fixture in
+        let lease = try await fixture.lease()
+        proxy.refuseConnections()
+        do {
+          _ = try await fixture.lease()
+          Issue.record("leased")
+        } catch LeaseError.unreachable(let reason) {
+          #expect(!reason.isEmpty && reason != "the server does not answer")
+        }
+        await fixture.pool.release(lease)
+      }
+    }
+  }
+
   @Test func `a server that does not answer is unreachable, not busy`() async throws {
     try await withStalledServer { proxy, conninfo in
       try await withPool(conninfo, size: 2, loops: 1, waitLimit: .milliseconds(50)) { fixture in

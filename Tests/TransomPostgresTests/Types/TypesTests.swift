@@ -44,6 +44,42 @@ struct TypesTests {
     }
   }
 
+  @Test(arguments: [
+    "we\"ird", "\"", "x\"\u{301} from t union select 2 --", "x\"\u{200d}y", "\"\u{fe0f}",
+  ])
+  func `a name is one name, whatever is in it`(_ name: String) async throws {
+    try await withDatabases { databases, _ in
+      let result = try await databases.default.query("select 1 as \(identifier: name)")
+      #expect(result.columns.map { Array($0.name.utf8) } == [Array(name.utf8)])
+    }
+  }
+
+  @Test func `a Date that is no point in time is refused, and so is a number that is too large`()
+    async throws
+  {
+    try await withDatabases { databases, _ in
+      let database = try databases.default
+      for seconds in [Double.nan, 1e15, -1e15] {
+        let error = await #expect(throws: PostgresError.self) {
+          try await database.query("select \(Date(timeIntervalSinceReferenceDate: seconds))")
+        }
+        #expect(error?.kind == .encoding)
+      }
+      for seconds in [Double.infinity, -.infinity] {
+        let date = Date(timeIntervalSinceReferenceDate: seconds)
+        #expect(try await database.query("select \(date)::timestamptz").only(Date.self) == date)
+      }
+      await #expect(throws: PostgresError.self) {
+        try await database.query("select 1e400::numeric").only(Double.self)
+      }
+      await #expect(throws: PostgresError.self) {
+        try await database.query("select 1e300::float8").only(Float.self)
+      }
+      let infinite = try await database.query("select '-Infinity'::float4").only(Float.self)
+      #expect(infinite == -.infinity)
+    }
+  }
+
   @Test func `a day that is too far away to be written again is no Date`() async throws {
     try await withDatabases { databases, _ in
       let database = try databases.default
