@@ -236,7 +236,8 @@ package actor TransactionExecutor: EventLoopActor {
       let limit = isStored ? TransactionRun.lateLimit(of: job.limits.response) : job.limits.response
       guard writer.finishedByteCount <= limit else {
         _ = writer.discard()
-        throw tooLarge(at: nil, job, isCommitted: isStored)
+        // What only reads, as far as its words tell, may write all the same: a view can call a function that does.
+        throw tooLarge(at: nil, job, isCommitted: ending.isCommitted && !job.plan.isReadOnly)
       }
       return run.finishStreaming(&writer) ?? writer.finish()
     case .finished where job.shouldEndApart, .lost where job.shouldEndApart:

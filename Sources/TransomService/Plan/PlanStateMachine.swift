@@ -129,6 +129,8 @@ package struct PlanStateMachine: Sendable {
   /// How many commands of the pipeline have been answered.
   private var answered = 0
   private var failure: Failure?
+  /// Whether the failure undoes everything, whatever the groups say: the server has gone on behind it.
+  private var undoesAll = false
   /// The rows of a batch's runs so far.
   private var rowCount = 0
   /// The failure that the rollback under way is for.
@@ -179,7 +181,7 @@ package struct PlanStateMachine: Sendable {
   /// A command succeeded. Its tag matters for COMMIT only, and the number of rows that it counts for statements.
   package mutating func succeeded(tagIsCommit: Bool, rowCount: Int = 0) -> Effect {
     defer { answered += 1 }
-    guard let step = step(at: answered) else { return .none }
+    guard let step = step(at: answered), !undoesAll else { return .none }
     switch step {
     case .begin, .snapshot, .role, .setting, .keep, .verify: return .none
     case .report: return plan.tellsID(step) ? .identified : .none
@@ -212,9 +214,16 @@ package struct PlanStateMachine: Sendable {
 
   /// A run of a batch, the last command that succeeded, has other columns than the first one: the batch fails. False if the
   /// end is on its way already.
+  ///
+  /// The server knows nothing of it. What was sent behind the batch it has done, too, such as to leave the group: then there
+  /// is no savepoint any more that undoes the batch, or another group's has its name.
   package mutating func columnsDiffer(of statement: Int) -> Bool {
     guard let sentEnd, sentEnd < plan.steps.count else { return false }
     failure = Failure(step: .statement(statement), .columns)
+    switch plan.steps[sentEnd - 1] {
+    case .statement(statement), .rerun(statement, _): break
+    default: undoesAll = true
+    }
     return true
   }
 
@@ -245,8 +254,9 @@ package struct PlanStateMachine: Sendable {
   }
 
   package mutating func failed(_ error: ServerError) {
+    defer { answered += 1 }
+    guard !undoesAll else { return }
     failure = Failure(step: step(at: answered), error: error)
-    answered += 1
   }
 
   package mutating func skipped() { answered += 1 }
@@ -321,7 +331,7 @@ package struct PlanStateMachine: Sendable {
 
   /// The innermost group around the failure that continues on error.
   private func groupToRecover(_ failure: Failure) -> Int? {
-    guard let step = failure.step else { return nil }
+    guard let step = failure.step, !undoesAll else { return nil }
     var group = plan.group(of: step)
     while let current = group {
       if plan.groups[current].continuesOnError { return current }

@@ -179,7 +179,8 @@ package final class TransactionPlan: Sendable {
   private func needsResult(_ index: Int) -> Bool {
     switch steps[index] {
     case .keep: true
-    case .identify, .end: endsApart
+    // `verify` would have the end follow it at once.
+    case .verify, .identify, .end: endsApart
     case .statement(let number): !statements[number].references.isEmpty
     case .emit(let number): hooks[number].template != nil
     default: false

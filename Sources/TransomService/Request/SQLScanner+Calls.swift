@@ -53,13 +53,12 @@ extension SQLScanner {
   /// Keywords and types that a parenthesis may follow without a call.
   private static let keywords: Set<String> = [
     "all", "and", "any", "array", "as", "between", "bit", "by", "case", "cast", "char", "character",
-    "cube", "decimal", "dec", "distinct", "else", "end", "except", "exists", "fetch", "filter",
-    "float",
-    "first", "from", "group", "having", "ilike", "in", "intersect", "interval", "is", "join",
+    "decimal", "dec", "distinct", "else", "end", "except", "exists", "fetch", "filter",
+    "float", "from", "group", "having", "ilike", "in", "intersect", "interval", "is", "join",
     "lateral",
-    "like", "limit", "materialized", "next", "not", "numeric", "offset", "on", "only", "operator",
+    "like", "limit", "materialized", "not", "numeric", "offset", "on", "only", "operator",
     "or",
-    "over", "precision", "rollup", "row", "select", "sets", "similar", "some", "table", "then",
+    "over", "precision", "row", "select", "sets", "similar", "some", "table", "then",
     "time",
     "timestamp", "to", "union", "using", "values", "varchar", "varying", "when", "where", "window",
     "with", "within",

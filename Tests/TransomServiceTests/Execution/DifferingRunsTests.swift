@@ -89,6 +89,44 @@ import TransomService
     }
   }
 
+  private static let tables = """
+    create schema a; create schema b; create table public.t (n int);
+    create table a.w as select 1 as n; create table b.w as select 1 as n, 2 as m;
+    """
+
+  /// A batch whose second run has a column more, where nothing is prepared; it begins with `first`.
+  private static func batch(_ first: String = "") -> String {
+    """
+    {"sql": "\(first)select w.*, set_config('search_path','b, public',true) from w", "batch": [[], []]}
+    """
+  }
+
+  @Test(arguments: [
+    #"{"savepoint": [BATCH], "on_error": "continue"}"#,
+    #"{"savepoint": [BATCH, {"sql": "select 1"}], "on_error": "continue"}"#,
+    #"BATCH, {"savepoint": [{"sql": "select 1"}]}"#,
+    #"{"savepoint": [{"savepoint": [BATCH]}], "on_error": "continue"}, {"sql": "select 1"}"#,
+    #"{"savepoint": [BATCH], "on_error": "continue"}, {"savepoint": [{"sql": "select * from nothing"}], "on_error": "continue"}"#,
+  ])
+  func `all is rolled back where the server has gone on behind it`(_ items: String) async throws {
+    try await withExecutor {
+      $0.preparesStatements = false
+    } _: { harness, database in
+      try await database.query(Self.tables)
+      let items = items.replacing("BATCH", with: Self.batch())
+      // The last one holds the end up.
+      let document = """
+        {"settings": {"search_path": "a, public"}, "statements": [
+          {"sql": "insert into public.t values (1)"}, \(items),
+          {"sql": "select 1", "expect": {"row_count": 1}}, {"sql": "select 2"}]}
+        """
+      let problem = try #require(try await harness.failure(of: document)?.problem)
+      #expect(problem.code == "columns-differ" && problem.outcome == .rolledBack)
+      #expect(problem.statement?.hasPrefix("/statements/1") == true)
+      #expect(try await database.query("select count(*) from t") == [["0"]])
+    }
+  }
+
   @Test func `where that is known only behind the commit, the answer says that it is stored`()
     async throws
   {
