@@ -18,7 +18,7 @@ struct DefinitionWriter {
     case hook
     /// A statement's parameter.
     case parameter
-    /// The data of a hook, and all that is in there.
+    /// The data of a hook, and all that is in there; what is in the object or array that is a statement's parameter.
     case data
     case setting
   }
@@ -96,7 +96,8 @@ struct DefinitionWriter {
     case (.structure, "settings"): .settings
     case (.item, "params"): .params
     case (.item, "batch"): .batch
-    case (.hook, "data"), (.data, _), (.parameter, _): place == .hook ? .data : place
+    // Within a parameter's object or array a json string is one of its values, and no JSON text.
+    case (.hook, "data"), (.data, _), (.parameter, _): .data
     case (.settings, _): .setting
     default: .structure
     }
@@ -109,7 +110,7 @@ struct DefinitionWriter {
     case .hooks: .hook
     case .batch: .params
     case .params: .parameter
-    case .data, .parameter: list
+    case .data, .parameter: .data
     case .structure, .item, .hook, .settings, .setting: .structure
     }
   }
@@ -170,7 +171,7 @@ struct DefinitionWriter {
     let numbered: NumberedSQL
     do throws(NumberedSQL.UnknownName) {
       numbered = try NumberedSQL(sql, given: given.count) { name in
-        parameters.first { $0.name == name }?.type.name
+        parameters.first { $0.name == name }?.type.castName
       }
     } catch {
       throw flaw(node, pointer.appending("sql"), error.description)

@@ -150,6 +150,27 @@ import TransomCluster
     }
   }
 
+  @Test func `no value is cut, and a json string within others is one`() async throws {
+    let files = [
+      "cut.yaml": """
+      params: {code: char, codes: "character[]", flags: bit, who: jsonb}
+      row_format: arrays
+      statements:
+        - sql: "select :code, :codes, :flags, $1::jsonb, $2::jsonb"
+          params: [{owner: !param who, all: [!param who]}, [!param who]]
+      """
+    ]
+    try await Self.withNamed(files) { _, service in
+      let answer = try await Self.run(
+        service, "cut", #"{"code": "USD", "codes": ["EUR"], "flags": "1010", "who": "a\"b"}"#)
+      #expect(answer.status == 200, "\(answer.body)")
+      #expect(
+        answer.body["results"][0]["rows"] == [
+          ["USD", ["EUR"], "1010", ["owner": "a\"b", "all": ["a\"b"]], ["a\"b"]]
+        ], "\(answer.body)")
+    }
+  }
+
   @Test func `what is wrong with a request is told with its place, and nothing runs`() async throws
   {
     try await Self.withNamed { db, service in
@@ -286,6 +307,10 @@ import TransomCluster
       "line 2, /statements/0: relation \"account\" does not exist"
     ),
     (
+      "database: spare\nidempotency_key: required\nstatements: []",
+      "line 1, /database: no Idempotency-Key is kept in \"spare\""
+    ),
+    (
       "statements: []\non_commit: [{event: a, url: 'https://a.example/'}]",
       "line 2, /on_commit/0/url: hooks with a \"url\" are not allowed"
     ),
@@ -308,10 +333,11 @@ import TransomCluster
           - sql: select * from part
         """
       try await withFolder(files) { folder in
-        let transom = try await TransomProcess.start([
-          "serve", "--listen", "127.0.0.1:0", "--database-url", db.connectionString,
-          "--transactions-folder", folder,
-        ])
+        let transom = try await TransomProcess.start(
+          [
+            "serve", "--listen", "127.0.0.1:0", "--database-url", db.connectionString,
+            "--transactions-folder", folder,
+          ], environment: ["TRANSOM_DATABASES_SPARE_URL": db.connectionString])
         let status = try await transom.waitForExit()
         #expect(status != 0)
         let log = transom.log

@@ -102,6 +102,14 @@ struct DefinitionCheck: Sendable {
       let place = transaction.source.place(of: "/database")
       return .flaws(["\(place): there is no database \"\(alias)\""])
     }
+    // Keys are kept in the database `default` alone.
+    if transaction.idempotency == .required, alias != "default", !request.readOnly, !request.dryRun
+    {
+      let place = transaction.source.place(of: "/database")
+      return .flaws([
+        "\(place): no Idempotency-Key is kept in \"\(alias)\", but in \"default\" only"
+      ])
+    }
     guard !down.contains(alias) else { return .unknown(reason: "\(alias) cannot be asked") }
     do {
       let lease = try await pool.lease(onLoop: 0, until: .now + Self.interval)

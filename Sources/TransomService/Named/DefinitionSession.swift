@@ -94,7 +94,7 @@ struct DefinitionSession {
     var types: [OID?] = []
     for parameter in transaction.parameters {
       let question = Self.query(
-        "select pg_catalog.to_regtype($1)::pg_catalog.oid", [parameter.type.name])
+        "select pg_catalog.to_regtype($1)::pg_catalog.oid", [parameter.type.castName])
       let place = transaction.source.place(of: "/params/\(parameter.name)")
       switch try await ask(question, on: connection) {
       case .failure(let error):

@@ -21,6 +21,9 @@ package struct ParameterType: Equatable, Sendable {
   /// Of an array, its elements'.
   package let kind: Kind
   package let isArray: Bool
+  /// As SQL casts to it: what SQL gives a length of 1 where none is written would be cut to that without a word (PostgreSQL
+  /// manual, 8.3 and 8.10).
+  package let castName: String
 
   /// Nil if that cannot be the name of a type, or has a length or precision.
   package init?(_ name: String) {
@@ -30,7 +33,14 @@ package struct ParameterType: Equatable, Sendable {
     self.name = name
     kind = Self.kinds[match.element.lowercased()] ?? .other
     isArray = match.array != nil
+    let unbounded = Self.unbounded[match.element.lowercased()]
+    castName = unbounded.map { $0 + (match.array ?? "") } ?? name
   }
+
+  private static let unbounded = [
+    "char": "bpchar", "character": "bpchar", "nchar": "bpchar", "national char": "bpchar",
+    "national character": "bpchar", "bit": "varbit",
+  ]
 
   private static let kinds: [String: Kind] = {
     var kinds: [String: Kind] = [:]
@@ -45,7 +55,8 @@ package struct ParameterType: Equatable, Sendable {
     for name in ["json", "jsonb"] { kinds[name] = .json }
     kinds["uuid"] = .uuid
     for name in [
-      "text", "varchar", "character varying", "char", "character", "bpchar", "name", "citext",
+      "text", "varchar", "character varying", "char", "character", "nchar", "national char",
+      "national character", "bpchar", "name", "citext", "bit", "varbit", "bit varying",
       "bytea", "date", "time", "timetz", "time with time zone", "time without time zone",
       "timestamp", "timestamptz", "timestamp with time zone", "timestamp without time zone",
       "interval", "inet", "cidr", "macaddr", "xml", "tsvector", "tsquery",
