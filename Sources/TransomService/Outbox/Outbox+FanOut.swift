@@ -1,4 +1,5 @@
 internal import TransomPostgres
+internal import TransomWebhooks
 
 // From events to deliveries.
 extension Outbox {
@@ -33,9 +34,10 @@ extension Outbox {
       select event, array_agg(seq order by seq) as seqs, array_agg(created_at order by seq) as times
       from new where url is null and webhook_id is null group by event
     ), addresses as materialized (
-      -- An address of a hook's own is a webhook that nobody sees. The update keeps the sweep off.
+      -- An address of a hook's own is a webhook that nobody sees. The update keeps the sweep off. Who writes into the
+      -- view by SQL may have given one that no index takes, which must not keep all others from being delivered.
       insert into transom.webhooks as w (url, is_ad_hoc)
-      select distinct url, true from new where url is not null
+      select distinct url, true from new where octet_length(url) <= \(WebhookURL.maximumLength)
       on conflict (url) where is_ad_hoc do update set updated_at = now()
       returning w.id, w.url
     ), made as materialized (

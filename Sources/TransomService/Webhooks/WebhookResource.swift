@@ -13,6 +13,8 @@ struct WebhookResource: Sendable {
 
   private static let limits = 1...500
   private static let defaultLimit = 50
+  /// How often a change is tried that meets a dispatcher's.
+  private static let attempts = 5
 
   /// Answers a request whose method the route allows.
   func answer(to request: Request, _ route: WebhookRoute) async throws(ServiceError) -> Answer {
@@ -48,24 +50,33 @@ struct WebhookResource: Sendable {
       }
     case .rotateSecret(let id): return try await rotate(id)
     case .test(let id):
-      let result = try await outbox.database.query(WebhookQueries.test(id))
+      let body = try await store { transaction in
+        try await transaction.query(WebhookQueries.test(id)).first.map {
+          try String(decoding: $0[0])
+        }
+      }
       outbox.committed()
-      return try result.first.map { (202, try String(decoding: $0[0])) }
+      return body.map { (202, $0) }
     case .deliveries(let id): return try await deliveries(of: id, request)
     case .redeliverAll(let id):
       var reader = JSONReader()
       let since = try RedeliveryDocument.decode(request.body, with: &reader)
       guard try await exists(id) else { return nil }
-      let count = try await outbox.database.execute(WebhookQueries.redeliverAll(id, since: since))
+      let count = try await store { transaction in
+        try await transaction.execute(WebhookQueries.redeliverAll(id, since: since))
+      }
       outbox.committed()
       return (202, #"{"deliveries":\#(count)}"#)
     case .delivery(let id): return try await ok(WebhookQueries.delivery(id))
     case .redeliver(let id):
-      let results = try await outbox.database.pipeline([
-        WebhookQueries.redeliver(id), WebhookQueries.delivery(id),
-      ])
+      let body = try await store { transaction in
+        let results = try await transaction.pipeline([
+          WebhookQueries.redeliver(id), WebhookQueries.delivery(id),
+        ])
+        return try results[1].first.map { try String(decoding: $0[0]) }
+      }
       outbox.committed()
-      return try results[1].first.map { (202, try String(decoding: $0[0])) }
+      return body.map { (202, $0) }
     }
   }
 
@@ -77,6 +88,24 @@ struct WebhookResource: Sendable {
     try await !outbox.database.query(WebhookQueries.webhook(id)).isEmpty
   }
 
+  /// Changes something, in a transaction of its own: so what became of it is known, or said to be in doubt, if the connection
+  /// is lost.
+  ///
+  /// A dispatcher that records what it has delivered takes the same rows in another order. The one of both that PostgreSQL
+  /// ends for that has stored nothing, and is repeated.
+  private func store<Result>(
+    _ body: (Transaction) async throws -> Result
+  ) async throws -> Result {
+    for _ in 1..<Self.attempts {
+      do {
+        return try await outbox.database.atomic(isolation: .readCommitted, body)
+      } catch let error as PostgresError where error.kind == .deadlock {
+        continue
+      }
+    }
+    return try await outbox.database.atomic(isolation: .readCommitted, body)
+  }
+
   // MARK: Webhooks
 
   private func create(_ request: Request) async throws -> Answer {
@@ -84,7 +113,7 @@ struct WebhookResource: Sendable {
     let document = try WebhookDocument.decode(request.body, isNew: true, with: &reader)
     let secret = SigningSecret.random()
     let sealed = seal.seal(secret)
-    let body = try await outbox.database.atomic { transaction in
+    let body = try await store { transaction in
       let id = try await transaction.query(WebhookQueries.insert(document, secret: sealed))
         .only(Int.self)
       try await transaction.execute(WebhookQueries.subscribe(id, document.events ?? []))
@@ -97,7 +126,7 @@ struct WebhookResource: Sendable {
   private func change(_ id: Int, _ request: Request) async throws -> Answer? {
     var reader = JSONReader()
     let document = try WebhookDocument.decode(request.body, isNew: false, with: &reader)
-    let body: String? = try await outbox.database.atomic { transaction in
+    let body: String? = try await store { transaction in
       guard try await transaction.execute(WebhookQueries.update(id, document)) == 1 else {
         return nil
       }
@@ -116,18 +145,23 @@ struct WebhookResource: Sendable {
   }
 
   private func remove(_ id: Int) async throws -> Answer? {
-    let results = try await outbox.database.pipeline(WebhookQueries.delete(id))
+    let count = try await store { transaction in
+      try await transaction.pipeline(WebhookQueries.delete(id))[0].rowCount
+    }
     try? await outbox.refresh()
-    return results[0].rowCount == 1 ? (204, nil) : nil
+    return count == 1 ? (204, nil) : nil
   }
 
   private func rotate(_ id: Int) async throws -> Answer? {
     let secret = SigningSecret.random()
     let query = WebhookQueries.rotate(id, secret: seal.seal(secret))
-    guard try await outbox.database.execute(query) == 1 else { return nil }
-    return try await ok(WebhookQueries.webhook(id)).map {
-      (200, Self.adding(secret, to: $0.body ?? "{}"))
+    // At once: who got no answer to a rotation that is stored would rotate again, and so end the secret that the receiver has.
+    let body: String? = try await store { transaction in
+      let results = try await transaction.pipeline([query, WebhookQueries.webhook(id)])
+      guard results[0].rowCount == 1 else { return nil }
+      return try results[1].only(String.self)
     }
+    return body.map { (200, Self.adding(secret, to: $0)) }
   }
 
   private static func adding(_ secret: SigningSecret, to object: String) -> String {
@@ -190,6 +224,7 @@ struct WebhookResource: Sendable {
     case .data: return parameter(error.message)
     case .unreachable, .connectionLost, .poolExhausted, .shutDown, .serverStopping:
       return .databaseUnavailable(database: alias, detail: error.message)
+    case .commitInDoubt(let id): return .commitInDoubt(transactionID: id, hasKey: false)
     default: return .internalError(detail: error.description, outcome: .rolledBack)
     }
   }
