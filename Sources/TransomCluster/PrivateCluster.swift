@@ -104,15 +104,19 @@ package actor PrivateCluster {
 
 extension PrivateCluster {
   /// A URL that libpq understands (PostgreSQL manual, 34.1.1.2 "Connection URIs"), over the socket.
+  ///
+  /// An address of the environment (PGHOSTADDR) would count more than our host, and lead to another server: the empty one
+  /// keeps it out.
   package nonisolated func connectionString(database: String = "postgres") -> String {
     let host = Self.escaped(socketDirectory)
-    return "postgresql:///\(Self.escaped(database))?host=\(host)&port=\(port)&user=postgres"
+    return
+      "postgresql:///\(Self.escaped(database))?host=\(host)&hostaddr=&port=\(port)&user=postgres"
   }
 
   /// The same over TCP; nil unless the configuration asks for TCP.
   package nonisolated func tcpConnectionString(database: String = "postgres") -> String? {
     guard configuration.listensOnTCP else { return nil }
-    return "postgresql://postgres@127.0.0.1:\(port)/\(Self.escaped(database))"
+    return "postgresql://postgres@127.0.0.1:\(port)/\(Self.escaped(database))?hostaddr="
   }
 
   /// Percent-encodes all but letters, digits and a few harmless signs (RFC 3986, section 2).

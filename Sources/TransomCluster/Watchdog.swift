@@ -76,6 +76,9 @@ package final class Watchdog: Sendable {
     data=$1 signal=$2 whom=$3
     shift 3
     pid=$(head -n 1 "$data/postmaster.pid")
+    # The number may be another process's by now: a server lives in its data directory.
+    place=$(readlink "/proc/$pid/cwd")
+    [ -z "$place" ] || [ "$place" = "$(cd "$data" && pwd -P)" ] || pid=
     if [ -n "$pid" ] && { [ "$whom" = any ] || [ "$pid" = "$last" ]; }; then
       kill -s "$signal" "$pid"
       tries=0

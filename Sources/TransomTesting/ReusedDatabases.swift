@@ -30,7 +30,7 @@ actor ReusedDatabases {
 
   /// Closes the connections, empties the database, and gives it back.
   nonisolated func giveBack(_ databases: Databases, _ name: String) async throws {
-    await databases.shutdown()
+    await TestServer.close(databases, of: name)
     try await Self.empty(name)
     await put(name)
   }

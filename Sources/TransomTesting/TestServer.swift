@@ -29,25 +29,45 @@ enum TestServer {
   /// A new, empty database.
   static func makeDatabase() async throws -> (databases: Databases, name: String) {
     let name = "test_\(number.add(1, ordering: .relaxed).newValue)"
-    try await administer("CREATE DATABASE \(name)")
+    try await administer(Statement(sql: "CREATE DATABASE \(name)"))
     return (try await open(name), name)
   }
 
   /// A database that is there already.
   static func open(_ name: String) async throws -> Databases {
     let url = try await started.value.connectionString(database: name)
-    return try Databases(["default": DatabaseConfiguration(url: url)])
+    var configuration = DatabaseConfiguration(url: url)
+    // All tests of a suite may run at once, each with a connection until its end: those that find none wait for others, not
+    // for a limit.
+    configuration.pool.size = 64
+    configuration.pool.waitLimit = .seconds(3600)
+    return try Databases(["default": configuration])
+  }
+
+  /// How long a test that is over may have a connection.
+  private static let patience = Duration.seconds(1)
+
+  /// Closes the connections, also those that a task of the test still uses: it would be waited for, perhaps for ever.
+  static func close(_ databases: Databases, of name: String) async {
+    let end = Task {
+      try await Task.sleep(for: patience)
+      let sessions: Statement =
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = \(name)"
+      try await administer(sessions)
+    }
+    await databases.shutdown()
+    end.cancel()
   }
 
   static func remove(_ databases: Databases, _ name: String) async throws {
-    await databases.shutdown()
-    try await administer("DROP DATABASE \(name) WITH (FORCE)")
+    await close(databases, of: name)
+    try await administer(Statement(sql: "DROP DATABASE \(name) WITH (FORCE)"))
   }
 
-  private static func administer(_ sql: String) async throws {
+  private static func administer(_ statement: Statement) async throws {
     let databases = try await open("postgres")
     do {
-      try await databases.default.execute(Statement(sql: sql))
+      try await databases.default.execute(statement)
     } catch {
       await databases.shutdown()
       throw error

@@ -59,6 +59,23 @@ struct DatabaseTraitTests {
   }
 }
 
+@Suite(.truncated { try await $0.execute("create table t (id int)") })
+struct LeftOverTests {
+  @Test(.timeLimit(.minutes(1)), arguments: 1...2)
+  func `a task that a test has left behind does not keep its end`(_: Int) async throws {
+    let database = try TestDatabases.databases.default
+    let (began, begin) = AsyncStream.makeStream(of: Void.self)
+    Task.detached {
+      try await database.withConnection { connection in
+        try await connection.execute("select 1")
+        begin.finish()
+        try await connection.execute("select pg_sleep(600)")
+      }
+    }
+    for await _ in began {}
+  }
+}
+
 struct NoTraitTests {
   @Test func `without a trait there is no database`() {
     #expect(throws: NoTestDatabase.self) { try TestDatabases.databases }
