@@ -9,6 +9,7 @@ enum Catalogue {
       ["listen"], "ADDRESS",
       "HOST:PORT, [IPV6]:PORT or unix:/PATH; port 0 is any free one. Sockets of systemd replace the default."
     ) { settings, addresses in
+      guard !addresses.isEmpty else { throw Allowed("one address at least") }
       settings.service.listen = addresses
       settings.isListenSet = true
       _ = try settings.service.publicAddresses()
@@ -86,6 +87,8 @@ enum Catalogue {
   /// Of each database, below `databases` and its alias. Those of `default` have short names, too.
   static let database: [Setting<ServiceConfiguration.Database>] = [
     .text(["url"], "URL", "A PostgreSQL URL or connection string.") { database, url in
+      // It would be as good as none, and a private database made in place of the one that somebody thinks is set.
+      guard !url.isEmpty else { throw Allowed("a PostgreSQL URL or connection string") }
       database.url = url
       try database.validate()
     } show: {

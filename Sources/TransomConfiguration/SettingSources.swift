@@ -75,12 +75,12 @@ struct SettingSources {
     }
   }
 
-  /// What Kubernetes and Docker put into the environment of everything that runs beside a service named `transom`
-  /// (Kubernetes, "Service", section "Environment variables").
+  /// What Kubernetes and Docker put into the environment of everything that runs beside a service named `transom`, or
+  /// `transom-metrics` (Kubernetes, "Service", section "Environment variables").
   private static func isForeign(_ variable: String) -> Bool {
     variable.wholeMatch(
       of:
-        #/TRANSOM_(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT(?:_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)/#
+        #/TRANSOM_(?:[A-Z0-9_]+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT(?:_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)/#
     ) != nil
   }
 }

@@ -8,6 +8,10 @@ extension Settings {
     let flags = try FlagArguments(arguments, shapes: flagShapes)
     let path = flags.values["config"]?.last ?? environment["TRANSOM_CONFIG"]
     var file: YAMLSettings?
+    guard path != "" else {
+      throw SettingError(
+        flags.values["config"] == nil ? "TRANSOM_CONFIG" : "--config", "", Allowed("a file"))
+    }
     if let path { file = try YAMLSettings(file: path) }
     return try decode(flags, environment, file)
   }

@@ -60,7 +60,9 @@ struct TokenDraft {
       }
     case .rs256, .es256:
       guard secret == nil, fileSecret == nil else {
-        throw SettingError("jwt.secret is set; \(policy.algorithm.rawValue) takes jwt.jwks_file")
+        throw SettingError(
+          "jwt.secret\(secret == nil ? "_file" : "") is set; \(policy.algorithm.rawValue) takes jwt.jwks_file"
+        )
       }
       guard let keySet, let keySetFile else { throw SettingError("jwt.jwks_file is missing") }
       do {

@@ -132,7 +132,8 @@ package struct QueryService: Sendable {
     let loops = EventLoopGroup(of: [group.loops[0]])
     let handler = ServiceHandler(
       executor: served.executor, loopIndex: 0, monitor: served.monitor, scope: .monitoring,
-      documentation: served.documentation, logger: logger)
+      hosts: try configuration.metricsHostPolicy(), documentation: served.documentation,
+      logger: logger)
     var http = configuration.http(logger: logger)
     http.accessLog = nil
     http.maximumConnections = 100

@@ -52,7 +52,7 @@ struct Reloading: Service {
     let new = try arguments.load()
     var configuration = new.settings.service
     if configuration.databases.isEmpty {
-      configuration.databases["default"] = new.settings.privateDatabase
+      configuration.databases["default"] = new.settings.privateDatabase ?? .init(url: "")
     }
     try await service.reload(
       configuration, allowsPublic: new.settings.allowsUnauthenticated)

@@ -32,6 +32,8 @@ struct Serve: AsyncParsableCommand {
   var arguments: SettingArguments
 
   func run() async throws {
+    // Who reads the log may end before us, as `tee` does at Ctrl-C: then it is lost, and no more than that.
+    signal(SIGPIPE, SIG_IGN)
     let loaded = try arguments.load()
     let settings = loaded.settings
     let output = LogOutput(settings)

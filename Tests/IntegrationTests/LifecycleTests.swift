@@ -1,3 +1,4 @@
+import FoundationEssentials
 import TestSupport
 import Testing
 
@@ -88,6 +89,29 @@ import Testing
         let answer = try await service.post(#"{"statements": [{"sql": "select 1"}]}"#)
         #expect(answer.status == 200)
       }
+    }
+  }
+
+  @Test func `who reads the log and goes away takes nothing along`() async throws {
+    try await withDatabase { db in
+      let path = "/tmp/transom-pipe-\(UInt64.random(in: 0...UInt64.max))"
+      let process = try await TransomProcess.start(
+        [
+          "-c", #"mkfifo "$0.log"; head -n 1 "$0.log" & exec "$@" >"$0.log" 2>&1"#, path,
+          TransomProcess.executable, "serve", "--access-log", "--listen", "unix:\(path)",
+          "--database-url", db.connectionString,
+        ], executable: "/bin/sh")
+      defer { try? FileManager.default.removeItem(atPath: path + ".log") }
+      var client: RawHTTPClient?
+      try await eventually("it listens") {
+        client = try? await RawHTTPClient.connect(to: .unix(path: path))
+        return client != nil
+      }
+      for _ in 0..<3 {
+        #expect(try await client?.post(#"{"statements": [{"sql": "select 1"}]}"#).status == 200)
+      }
+      process.terminate()
+      #expect(try await process.waitForExit() == 0)
     }
   }
 

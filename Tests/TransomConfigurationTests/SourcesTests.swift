@@ -50,12 +50,39 @@ struct SourcesTests {
     #expect(error?.hasPrefix("\(variable):") == true && error?.contains(message) == true)
   }
 
+  @Test(arguments: [
+    (["--database-url="], [:], "--database-url"), (["--listen="], [:], "--listen"),
+    ([], ["DATABASE_URL": ""], "DATABASE_URL"),
+    ([], ["TRANSOM_DATABASE_URL": "", "DATABASE_URL": "postgresql:///x"], "TRANSOM_DATABASE_URL"),
+    ([], ["TRANSOM_LISTEN": ""], "TRANSOM_LISTEN"),
+  ])
+  func `what must not be empty is named if it is`(
+    _ arguments: [String], _ environment: [String: String], _ name: String
+  ) {
+    let error = error(arguments, environment)
+    #expect(error?.hasPrefix(name) == true, "\(error ?? "none")")
+  }
+
+  @Test(arguments: [
+    (["--config="], [:], "--config"), ([], ["TRANSOM_CONFIG": ""], "TRANSOM_CONFIG"),
+  ])
+  func `a file without a name is an error of who names it`(
+    _ arguments: [String], _ environment: [String: String], _ name: String
+  ) {
+    let error = #expect(throws: SettingError.self) {
+      try Settings.load(arguments: arguments, environment: environment)
+    }
+    #expect("\(error, default: "")".hasPrefix(name))
+  }
+
   @Test func `variables of others are theirs, those of Kubernetes for a service named transom too`()
   {
     let foreign = [
       "PATH", "TRANSOMETHING", "TRANSOM", "TRANSOM_SERVICE_HOST", "TRANSOM_SERVICE_PORT",
       "TRANSOM_SERVICE_PORT_HTTP", "TRANSOM_PORT", "TRANSOM_PORT_8080_TCP",
       "TRANSOM_PORT_8080_TCP_ADDR", "TRANSOM_PORT_8080_TCP_PROTO",
+      "TRANSOM_METRICS_SERVICE_HOST", "TRANSOM_METRICS_PORT", "TRANSOM_METRICS_PORT_9464_TCP_ADDR",
+      "TRANSOM_DB_SERVICE_PORT_POSTGRES",
     ]
     #expect(error([], Dictionary(uniqueKeysWithValues: foreign.map { ($0, "x") })) == nil)
   }

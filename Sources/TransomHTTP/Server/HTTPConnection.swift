@@ -335,6 +335,7 @@ actor HTTPConnection: EventLoopActor {
     guard isComplete else { return false }
     machine.responseEnded()
     deadline = nil
+    incompleteSince = nil
     answered += 1
     return true
   }

@@ -119,9 +119,25 @@ extension ServiceConfiguration {
     case .named(let policy): return policy
     case .automatic:
       guard isOpen else { return nil }
-      let addresses = try (listen + inherited.map(\.address)).map { try SocketAddress(parsing: $0) }
-      let isLocal = addresses.allSatisfy(\.isLocal) && addresses.contains { $0.unixPath == nil }
-      return isLocal ? .local : nil
+      return try Self.areLocal(listen + inherited.map(\.address)) ? .local : nil
     }
+  }
+
+  /// The same for the addresses of metrics, which take no key.
+  ///
+  /// - Throws: if an address is malformed or its host is unknown.
+  func metricsHostPolicy() throws -> HostPolicy? {
+    guard try Self.areLocal(metricsListen) else { return nil }
+    switch hosts {
+    case .any: return nil
+    case .named(let policy): return policy
+    case .automatic: return .local
+    }
+  }
+
+  /// Whether only programs of this machine can reach them, and a browser is one of them.
+  private static func areLocal(_ texts: [String]) throws -> Bool {
+    let addresses = try texts.map { try SocketAddress(parsing: $0) }
+    return addresses.allSatisfy(\.isLocal) && addresses.contains { $0.unixPath == nil }
   }
 }

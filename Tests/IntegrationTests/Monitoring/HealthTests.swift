@@ -164,6 +164,12 @@ import TransomCluster
         let transaction = try await monitoring.post(#"{"statements": []}"#)
         #expect(transaction.status == 404)
         #expect(try await service.request("GET", "/metrics", as: .writer).status == 404)
+        // A web page that has its own name lead here sees nothing.
+        for (host, status) in [("evil.example", 421), ("localhost", 200), ("127.0.0.1:1", 200)] {
+          let client = try await RawHTTPClient.connect(toPort: monitoring.port)
+          try await client.send("GET /metrics HTTP/1.1\r\nHost: \(host)\r\n\r\n")
+          #expect(try await client.response().status == status)
+        }
       }
     }
   }

@@ -46,8 +46,11 @@ import TransomPostgres
     }
   }
 
-  @Test func `replicas that start at the same time install it once`() async throws {
+  @Test(arguments: ["read committed", "serializable"])
+  func `replicas that start at the same time install it once`(_ isolation: String) async throws {
     try await withDatabase { db in
+      try await db.query(
+        "alter database \(db.name) set default_transaction_isolation = '\(isolation)'")
       let versions = try await withThrowingTaskGroup { group in
         for _ in 0..<6 { group.addTask { try await db.migrate() } }
         return try await group.reduce(into: []) { $0.append($1) }

@@ -25,7 +25,10 @@ package struct Schema: Sendable {
   package func migrate() async throws -> [Int] {
     if let installed = try await installedVersion(), installed >= Migration.newest { return [] }
     do {
-      return try await database.atomic { try await migrate($0) }
+      // Whatever the role's default is: who has waited for the lock must see what was made under it.
+      return try await database.atomic(isolation: .readCommitted, readOnly: false) {
+        try await migrate($0)
+      }
     } catch let error as PostgresError where error.kind == .insufficientPrivilege {
       throw Missing(
         description: "the role may not install the schema transom (\(error)): "
