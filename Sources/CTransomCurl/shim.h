@@ -44,11 +44,6 @@ static inline long ctransom_easy_status(CURL *easy) {
   return curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK ? status : 0;
 }
 
-static inline void *ctransom_easy_private(CURL *easy) {
-  char *pointer = NULL;
-  return curl_easy_getinfo(easy, CURLINFO_PRIVATE, &pointer) == CURLE_OK ? pointer : NULL;
-}
-
 static inline CURLMcode ctransom_multi_set_long(CURLM *multi, CURLMoption option, long value) {
   return curl_multi_setopt(multi, option, value);
 }

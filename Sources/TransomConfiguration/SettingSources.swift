@@ -34,7 +34,10 @@ struct SettingSources {
         }))
     self.environment = EnvironmentVariablesProvider(environmentVariables: environment)
     self.file = file
-    variables = environment.keys.filter { $0.hasPrefix("TRANSOM_") && !Self.isForeign($0) }.sorted()
+    variables = environment.filter {
+      $0.key.hasPrefix("TRANSOM_") && !Self.isForeign($0.key, $0.value)
+    }
+    .keys.sorted()
   }
 
   /// The value of a setting from the first source that has one.
@@ -77,10 +80,16 @@ struct SettingSources {
 
   /// What Kubernetes and Docker put into the environment of everything that runs beside a service named `transom`, or
   /// `transom-metrics` (Kubernetes, "Service", section "Environment variables").
-  private static func isForeign(_ variable: String) -> Bool {
-    variable.wholeMatch(
-      of:
-        #/TRANSOM_(?:[A-Z0-9_]+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT(?:_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)/#
-    ) != nil
+  private static func isForeign(_ variable: String, _ value: String) -> Bool {
+    let own =
+      #/TRANSOM_(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT(?:_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)/#
+    let others =
+      #/TRANSOM_[A-Z0-9_]+_(?:SERVICE_HOST|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)/#
+    if variable.wholeMatch(of: own) != nil || variable.wholeMatch(of: others) != nil { return true }
+    // A setting that is misspelt shall be told: of these the value says whose they are.
+    if variable.wholeMatch(of: #/TRANSOM_[A-Z0-9_]+_SERVICE_PORT(?:_[A-Z0-9_]+)?/#) != nil {
+      return UInt16(value) != nil
+    }
+    return variable.hasSuffix("_PORT") && value.contains("://")
   }
 }

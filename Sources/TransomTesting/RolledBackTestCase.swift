@@ -22,7 +22,7 @@ open class RolledBackTestCase: DatabaseTestCase {
     let transaction = try TestTransaction(databases.default)
     self.transaction.withLock { $0 = transaction }
     transaction.bound { Self.run(test, with: databases) }
-    try blocking { await transaction.rollBack() }
+    try blocking { try await transaction.rollBack() }
   }
 
   private func letGo() { transaction.withLock { $0?.letGo() } }

@@ -40,14 +40,14 @@ enum TestServer {
     // All tests of a suite may run at once, each with a connection until its end: those that find none wait for others, not
     // for a limit.
     configuration.pool.size = 64
-    configuration.pool.waitLimit = .seconds(3600)
+    configuration.pool.waitLimit = .seconds(120)
     return try Databases(["default": configuration])
   }
 
   /// How long a test that is over may have a connection.
   private static let patience = Duration.seconds(1)
 
-  /// Closes the connections, also those that a task of the test still uses: it would be waited for, perhaps for ever.
+  /// Closes the connections. A task of the test that still executes something on one of them is not waited for.
   static func close(_ databases: Databases, of name: String) async {
     let end = Task {
       try await Task.sleep(for: patience)
@@ -57,6 +57,8 @@ enum TestServer {
     }
     await databases.shutdown()
     end.cancel()
+    // Or it would end sessions of the next one who uses the database.
+    _ = await end.result
   }
 
   static func remove(_ databases: Databases, _ name: String) async throws {

@@ -81,10 +81,20 @@ struct SourcesTests {
       "PATH", "TRANSOMETHING", "TRANSOM", "TRANSOM_SERVICE_HOST", "TRANSOM_SERVICE_PORT",
       "TRANSOM_SERVICE_PORT_HTTP", "TRANSOM_PORT", "TRANSOM_PORT_8080_TCP",
       "TRANSOM_PORT_8080_TCP_ADDR", "TRANSOM_PORT_8080_TCP_PROTO",
-      "TRANSOM_METRICS_SERVICE_HOST", "TRANSOM_METRICS_PORT", "TRANSOM_METRICS_PORT_9464_TCP_ADDR",
-      "TRANSOM_DB_SERVICE_PORT_POSTGRES",
+      "TRANSOM_METRICS_SERVICE_HOST", "TRANSOM_METRICS_PORT_9464_TCP_ADDR",
+      "TRANSOM_METRICS_PORT_9464_TCP",
     ]
     #expect(error([], Dictionary(uniqueKeysWithValues: foreign.map { ($0, "x") })) == nil)
+    let others = [
+      "TRANSOM_METRICS_PORT": "tcp://10.0.0.7:9464", "TRANSOM_METRICS_SERVICE_PORT": "9464",
+      "TRANSOM_DB_SERVICE_PORT_POSTGRES": "5432",
+    ]
+    #expect(error([], others) == nil)
+    let hash = String(repeating: "0f", count: 32)
+    for (name, value) in [
+      ("TRANSOM_METRICS_PORT", "9464"), ("TRANSOM_LISTEN_PORT", "80"),
+      ("TRANSOM_DATABASES_X_PORT", "5432"), ("TRANSOM_KEYS_SERVICE_PORT_SHA256", hash + "0"),
+    ] { #expect(error([], [name: value])?.hasPrefix(name) == true) }
   }
 
   @Test(arguments: [

@@ -76,6 +76,38 @@ struct LeftOverTests {
   }
 }
 
+@Suite(.database { try await $0.execute("create table t (id int)") })
+struct TestTransactionTests {
+  /// What a test of XCTest does in its tasks.
+  private static func rollBack(behind sql: Statement) async throws {
+    let database = try TestDatabases.databases.default
+    let transaction = try TestTransaction(database)
+    let (ended, end) = AsyncStream.makeStream(of: Void.self)
+    transaction.bound {
+      Task {
+        defer { end.finish() }
+        try await database.execute("insert into t values (1)")
+        try await database.execute(sql)
+      }
+    }
+    for await _ in ended {}
+    transaction.letGo()
+    try await transaction.rollBack()
+  }
+
+  @Test func `what a test has stored by a COMMIT of its own is an error of the test`() async throws
+  {
+    let database = try TestDatabases.databases.default
+    await #expect(throws: PostgresError.self) { try await Self.rollBack(behind: "commit") }
+    try await database.execute("delete from t")
+    try await Self.rollBack(behind: "select 1")
+    // A test that fails, or expects an error, is rolled back like any other.
+    try await Self.rollBack(behind: "select 1/0")
+    let count = try await database.query("select from t").count
+    #expect(count == 0)
+  }
+}
+
 struct NoTraitTests {
   @Test func `without a trait there is no database`() {
     #expect(throws: NoTestDatabase.self) { try TestDatabases.databases }

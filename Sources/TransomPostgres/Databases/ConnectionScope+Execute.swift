@@ -181,8 +181,11 @@ public typealias ExecuteWrapper =
 
 extension ServerError {
   /// A prepared statement does not fit the catalogue any more, or somebody's own SQL took it or its name away.
+  ///
+  /// What has a context failed within a DO or a procedure, which may have committed something: it is not to be run again.
   var isStaleStatement: Bool {
     (sqlState == .featureNotSupported && routine == "RevalidateCachedQuery")
-      || sqlState == .invalidSQLStatementName || sqlState == .duplicatePreparedStatement
+      || context == nil
+        && (sqlState == .invalidSQLStatementName || sqlState == .duplicatePreparedStatement)
   }
 }

@@ -106,6 +106,9 @@ package final class DatabasePool: Sendable {
     pool.loop.execute { pool.assumeIsolated { $0.release(lease.connection) } }
   }
 
+  /// How many connections of one loop there are now.
+  package func counts(onLoop index: Int) async -> Counts { await pools[index].counts }
+
   /// How many connections there are now.
   package var counts: Counts {
     get async {

@@ -153,6 +153,8 @@ extension ConnectionScope {
         _ = await send(["ROLLBACK"])
       }
       with { $0.machine.ended() }
+      // Taken away by a function, where its SQL does not show: the next transaction shall not fail by it, too.
+      if error.isStaleStatement { await connection.forgetStatements() }
       throw try await undone(PostgresError(error))
     }
     lost()

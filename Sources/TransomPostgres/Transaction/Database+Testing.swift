@@ -20,9 +20,14 @@ package final class TestTransaction: Sendable {
   package func letGo() { scope.with { $0.awaitsOwner = true } }
 
   /// Rolls it back, and gives its connection back.
-  package func rollBack() async {
-    try? await scope.end(threw: true)
-    scope.close()
+  ///
+  /// - Throws: `PostgresError` if it was over before, such as by a COMMIT of the test's: what the test did is stored then.
+  package func rollBack() async throws {
+    defer { scope.close() }
+    try scope.with { state throws(TransactionStateMachine.Refusal) in
+      try state.machine.setRollback(true)
+    }
+    try await scope.end(threw: false)
   }
 }
 

@@ -78,6 +78,14 @@ public struct ParameterText {
     bytes.append(UInt8(ascii: "}"))
   }
 
+  /// Appends a range's bound (8.17.5 "Range Input/Output"): nothing for none, which one that is NULL is, too.
+  mutating func append(bound: (some PostgresEncodable)?) {
+    let start = bytes.count
+    bound?.encode(into: &self)
+    guard bound != nil, !isNull else { return isNull = false }
+    quote(from: start)
+  }
+
   /// Quotes what was appended since `start`, unless it is a plain number.
   mutating func quote(from start: Int) {
     let isPlain = bytes[start...].allSatisfy {

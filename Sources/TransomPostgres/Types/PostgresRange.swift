@@ -54,15 +54,6 @@ extension PostgresRange: PostgresEncodable where Bound: PostgresEncodable {
   }
 }
 
-extension ParameterText {
-  fileprivate mutating func append(bound: (some PostgresEncodable)?) {
-    guard let bound else { return }
-    let start = bytes.count
-    bound.encode(into: &self)
-    quote(from: start)
-  }
-}
-
 extension PostgresRange: PostgresDecodable where Bound: PostgresDecodable {
   /// Reads a range.
   public init(decoding value: PostgresValue) throws {

@@ -45,7 +45,8 @@ extension TransactionRun {
   ) {
     let types = questions.types.table
     if result.status == .singleTuple {
-      guard let statement = machine.answering else { return }
+      // Behind a batch whose runs differ everything is undone.
+      guard machine.currentFailure == nil, let statement = machine.answering else { return }
       if takes(result) {
         streamed[0].row(result, of: statement, types, trustsJSON: connection.sendsCheckedTexts)
         if streamed[0].holdsTooMuch { connection.refuseMore() }

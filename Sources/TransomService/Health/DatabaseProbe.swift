@@ -46,7 +46,8 @@ struct DatabaseProbe: Sendable {
       guard let answer else { return .fails("the connection was lost, or it took too long") }
       return .answers(answer)
     } catch .unreachable(let reason) {
-      return .fails(reason)
+      // A server that takes no more connections answers those that it has: all replicas together would be taken off.
+      return await pool.counts(onLoop: index).leased > 0 ? .busy : .fails(reason)
     } catch .poolExhausted {
       return .busy
     } catch {

@@ -7,7 +7,7 @@ struct TransactionOutline: ~Copyable {
   var groups: [TransactionPlan.Group] = []
   var hooks: [TransactionPlan.Hook] = []
   var cuts: [Int] = []
-  var referable: [String: Int] = [:]
+  var referable: [[UInt8]: Int] = [:]
   var parameters: ParameterList
   /// The parameters that are arrays, of the statements that are still to come.
   private var arrays: ArraySlice<Int>
@@ -64,7 +64,7 @@ struct TransactionOutline: ~Copyable {
     steps.append(.end)
     guard hasReferences else { return }
     for (index, statement) in statements.enumerated() {
-      if let id = statement.id { referable[id] = index }
+      if let id = statement.id { referable[Array(id.utf8)] = index }
     }
   }
 

@@ -95,8 +95,8 @@ package final class TransactionPlan: Sendable {
   /// before a statement with references, behind one with an expectation, and behind a batch of what is no query; and, where types are made or changed,
   /// between the results and what may change or take away their types (`CatalogueQuestions`).
   private let cuts: [Int]
-  /// The statements that others may refer to, by their id.
-  private let referable: [String: Int]
+  /// The statements that others may refer to, by the bytes of their id: names that Unicode takes for one are two.
+  private let referable: [[UInt8]: Int]
   /// The parameters of the statements, the hooks, the role and the settings.
   package let parameters: ParameterList
   /// Which of them are JSON arrays, in their order.
@@ -205,7 +205,7 @@ package final class TransactionPlan: Sendable {
 
   /// The statement before number `index` that has this id; nil if there is none, or if nobody refers to any.
   package func statement(withID id: String, before index: Int) -> Int? {
-    referable[id].flatMap { $0 < index ? $0 : nil }
+    referable[Array(id.utf8)].flatMap { $0 < index ? $0 : nil }
   }
 
   /// Whether a statement or a hook refers to results, be they there or not.

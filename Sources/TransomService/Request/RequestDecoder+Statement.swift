@@ -39,7 +39,7 @@ extension RequestDecoder {
   ) throws(RequestError) -> String {
     try json.expect(.string, node)
     let id = json.string(node)
-    guard ids.insert(id).inserted else {
+    guard ids.insert(Array(id.utf8)).inserted else {
       throw json.error(.invalidRequest, at: node, "another statement has this id")
     }
     return id

@@ -21,7 +21,7 @@ package struct RequestDecoder: ~Copyable {
   package static let maximumParameters = 65_535
 
   var request = TransactionRequest()
-  var ids: Set<String> = []
+  var ids: Set<[UInt8]> = []
   /// The first list of hooks that is not empty.
   var firstHooks: JSONNode?
   let hookRules: HookRules

@@ -28,12 +28,6 @@ final class Transfer {
     unsafe Unmanaged.passUnretained(self).toOpaque()
   }
 
-  static func of(_ easy: EasyHandle) -> Transfer? {
-    unsafe ctransom_easy_private(easy.pointer).map {
-      unsafe Unmanaged<Transfer>.fromOpaque($0).takeUnretainedValue()
-    }
-  }
-
   /// Tells a handle all that it is to do; false if libcurl refuses something of it.
   func prepare(
     _ easy: EasyHandle, _ request: WebhookRequest, _ authorityFile: String?
@@ -83,7 +77,6 @@ final class Transfer {
 
   private func setCallbacks(_ easy: EasyHandle) -> Bool {
     unsafe ctransom_easy_set_headers(easy.pointer, headers) == CURLE_OK
-      && ctransom_easy_set_pointer(easy.pointer, CURLOPT_PRIVATE, context) == CURLE_OK
       && ctransom_easy_set_pointer(easy.pointer, CURLOPT_WRITEDATA, context) == CURLE_OK
       && ctransom_easy_set_write(easy.pointer) { bytes, size, count, context in
         guard let bytes = unsafe bytes, let context = unsafe context else { return 0 }

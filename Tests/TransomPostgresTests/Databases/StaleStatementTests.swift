@@ -58,6 +58,46 @@ struct StaleStatementTests {
     }
   }
 
+  @Test func `where a function takes them away unseen, one transaction fails, and no other`()
+    async throws
+  {
+    try await withDatabases(size: 1) { databases, server in
+      let database = try databases.default
+      try await server.query(
+        """
+        create table u (n int);
+        create function forget() returns void language plpgsql as $$ begin execute 'deallocate all'; end $$
+        """)
+      var stored: [Int] = []
+      for number in 1...4 {
+        do {
+          try await database.atomic { tx in
+            try await tx.execute(
+              "insert into u values (\(number)) -- \(unescaped: String(number))")
+            if number == 2 { try await tx.execute("select forget()") }
+          }
+          stored.append(number)
+        } catch let error as PostgresError {
+          #expect(error.sqlState == "26000")
+        }
+      }
+      #expect(stored == [1, 3, 4])
+      #expect(try await server.value("select array_agg(n order by n)::text from u") == "{1,3,4}")
+    }
+  }
+
+  @Test func `what has committed by itself is not executed again`() async throws {
+    try await run { connection, server in
+      let error = await #expect(throws: PostgresError.self) {
+        try await connection.execute(
+          "do $$ begin insert into t values (7); commit; execute 'deallocate nothing'; end $$")
+      }
+      #expect(error?.sqlState == "26000")
+      let count = try await server.value("select count(*) from t where id = 7")
+      #expect(count == "1")
+    }
+  }
+
   @Test func `it is prepared again, and the caller sees nothing of it`() async throws {
     try await run { connection, server in
       #expect(try await connection.query(select).columns.count == 1)

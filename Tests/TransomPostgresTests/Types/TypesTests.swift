@@ -54,6 +54,16 @@ struct TypesTests {
     }
   }
 
+  @Test func `a bound that is NULL is no bound`() async throws {
+    try await withDatabases { databases, _ in
+      let range = PostgresRange<Int?>(
+        lower: .init(nil, isInclusive: true), upper: .init(5, isInclusive: false))
+      let text = try await databases.default.query("select \(range)::int4range::text")
+        .only(String.self)
+      #expect(text == "(,5)")
+    }
+  }
+
   @Test func `a Date that is no point in time is refused, and so is a number that is too large`()
     async throws
   {

@@ -245,6 +245,19 @@ import TransomService
     }
   }
 
+  @Test func `ids that Unicode takes for one are two`() async throws {
+    try await Self.with { harness, _ in
+      let answer = try await harness.execute(
+        """
+        {"row_format": "arrays", "statements": [
+          {"id": "\\u00e9", "sql": "select 1"}, {"id": "e\\u0301", "sql": "select 2"},
+          {"sql": "select $1::int, $2::int", "refs": {"1": "/\\u00e9/rows/0/0", "2": "/e\\u0301/rows/0/0"}}]}
+        """)
+      #expect(answer["results"]?[2]?["rows"]?[0]?[0]?.text == "1")
+      #expect(answer["results"]?[2]?["rows"]?[0]?[1]?.text == "2")
+    }
+  }
+
   @Test func `a reference stands for the same value in every run of a batch`() async throws {
     try await Self.with { harness, database in
       _ = try await harness.execute(

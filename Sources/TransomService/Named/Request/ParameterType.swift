@@ -56,7 +56,7 @@ package struct ParameterType: Equatable, Sendable {
     kinds["uuid"] = .uuid
     for name in [
       "text", "varchar", "character varying", "char", "character", "nchar", "national char",
-      "national character", "bpchar", "name", "citext", "bit", "varbit", "bit varying",
+      "national character", "bpchar", "name", "citext",
       "bytea", "date", "time", "timetz", "time with time zone", "time without time zone",
       "timestamp", "timestamptz", "timestamp with time zone", "timestamp without time zone",
       "interval", "inet", "cidr", "macaddr", "xml", "tsvector", "tsquery",
