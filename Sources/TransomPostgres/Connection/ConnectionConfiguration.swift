@@ -36,6 +36,9 @@ public struct ConnectionConfiguration: Sendable {
       defaults: [
         ("connect_timeout", String(connectTimeoutSeconds)),
         ("fallback_application_name", "transom"),
+        // A server that is gone without a word is noticed within a minute (34.1.2); the system's default is two hours.
+        ("keepalives_idle", "30"), ("keepalives_interval", "10"), ("keepalives_count", "3"),
+        ("tcp_user_timeout", "60000"),
       ],
       // PgBouncer refuses start-up options that it does not track.
       sessionOptions: preparesStatements ? Self.sessionOptions + sessionSettings : [])

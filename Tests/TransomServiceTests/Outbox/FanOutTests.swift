@@ -1,6 +1,9 @@
+import Logging
 import TestSupport
 import Testing
+import TransomCluster
 import TransomPostgres
+import TransomWebhooks
 
 @testable import TransomService
 
@@ -47,6 +50,31 @@ import TransomPostgres
       try await outbox.fanOut()
       let count = try await db.value("select count(*) from transom.deliveries")
       #expect(count == (takes ? "1" : "0"))
+    }
+  }
+
+  @Test func `what a receiver has said is recorded in a database of another encoding, too`()
+    async throws
+  {
+    try await withDatabase { db in
+      let name = "\(db.name)_latin"
+      try await db.query("create database \(name) encoding 'LATIN1' locale 'C' template template0")
+      let configuration = ServiceConfiguration.Database(
+        url: db.cluster.connectionString(database: name))
+      _ = try await configuration.migrate(logger: .init(label: "test"))
+      let databases = try Databases(["default": configuration.outbox])
+      let record = AttemptRecord(
+        id: .init(event: 1, webhook: 1), verdict: .delivered, attempt: #"{"answer": "é 10 €"}"#)
+      func store(_ record: AttemptRecord) async throws {
+        let statements = Outbox.record([record], owner: 1, disableAfter: .seconds(60))
+        _ = try await databases.default.pipeline(statements)
+      }
+      let error = await #expect(throws: PostgresError.self) { try await store(record) }
+      #expect(error?.kind == .data)
+      #expect(record.inASCII.attempt == #"{"answer": "? 10 ?"}"#)
+      try await store(record.inASCII)
+      await databases.shutdown()
+      try await db.query("drop database \(name)")
     }
   }
 

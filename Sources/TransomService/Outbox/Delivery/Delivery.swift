@@ -43,6 +43,14 @@ struct AttemptRecord: Sendable {
   var verdict: AttemptVerdict?
   /// The attempt as JSON.
   var attempt: String
+
+  /// The same with a question mark for each character that not every database has.
+  var inASCII: AttemptRecord {
+    var record = self
+    record.attempt = String(
+      String.UnicodeScalarView(attempt.unicodeScalars.map { $0.isASCII ? $0 : "?" }))
+    return record
+  }
 }
 
 extension Delivery {

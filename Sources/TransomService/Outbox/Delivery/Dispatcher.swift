@@ -256,6 +256,8 @@ actor Dispatcher: EventLoopActor {
     } catch {
       // Nothing is lost: what was not recorded is recorded later, or sent again when its lease is over.
       records = ended + records
+      // A database that is not in UTF-8 may not hold what a receiver has said.
+      if (error as? PostgresError)?.kind == .data { records = records.map(\.inASCII) }
       report(error)
       if isStopping, lanes.count == 0 { records = [] }
       isFailing = true
