@@ -217,27 +217,33 @@ extension Outbox {
     return statements
   }
 
-  /// Deletes a batch of what is older than `age`: deliveries that are done, or whose webhook is disabled or gone, and
-  /// events that have none any more; true if there may be more.
-  package func sweep(olderThan age: Duration) async throws -> Bool {
+  /// Events that a sweep looks at in one transaction.
+  private static let sweepLimit = 500
+
+  /// Deletes what is older than `age` of a batch of events: deliveries that are done, or whose webhook is disabled or gone,
+  /// and events that have none any more.
+  ///
+  /// `behind` is the event that the batch before ended with. What is still to be delivered stays, and must not keep a
+  /// sweep from what is behind it.
+  ///
+  /// - Returns: the last event of the batch if there may be more behind it.
+  package func sweep(olderThan age: Duration, behind last: Int = 0) async throws -> Int? {
     let milliseconds = age.milliseconds
-    let results = try await database.pipeline([
+    let old: Statement = """
+      select e.seq from (
+        select seq, created_at from transom.events where seq > \(last) order by seq limit \(Self.sweepLimit)) e
+      where e.created_at < now() - \(milliseconds) * interval '1 ms'
       """
-      with old as (
-        select e.seq from (select seq, created_at from transom.events order by seq limit 500) e
-        where e.created_at < now() - \(milliseconds) * interval '1 ms'
-      )
-      delete from transom.deliveries d using old where d.event_seq = old.seq
+    let results = try await database.pipeline([
+      "select count(*), max(seq) from (\(old)) as old",
+      """
+      delete from transom.deliveries d using (\(old)) as old where d.event_seq = old.seq
         and (d.status <> 'pending'
           or not exists (
             select from transom.webhooks w where w.id = d.webhook_id and w.disabled_at is null))
       """,
       """
-      with old as (
-        select e.seq from (select seq, created_at from transom.events order by seq limit 500) e
-        where e.created_at < now() - \(milliseconds) * interval '1 ms'
-      )
-      delete from transom.events e using old where e.seq = old.seq
+      delete from transom.events e using (\(old)) as old where e.seq = old.seq
         and not exists (select from transom.deliveries d where d.event_seq = e.seq)
       """,
       """
@@ -246,6 +252,7 @@ extension Outbox {
         and not exists (select from transom.deliveries d where d.webhook_id = w.id)
       """,
     ])
-    return results[1].rowCount > 0
+    let (count, seq) = try results[0].only((Int, Int?).self)
+    return count == Self.sweepLimit ? seq : nil
   }
 }

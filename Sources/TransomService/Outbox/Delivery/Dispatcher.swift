@@ -54,6 +54,8 @@ actor Dispatcher: EventLoopActor {
   private var isLookingBeside = false
   private var look: Task<Void, Never>?
   private var nextSweep: MonotonicInstant
+  /// The event that the sweep under way has come to.
+  private var sweptTo: Int?
   private var nextPoll: MonotonicInstant
   private var nextCount: MonotonicInstant
   private var client: WebhookClient?
@@ -370,8 +372,9 @@ actor Dispatcher: EventLoopActor {
       metrics.backlog(backlog.count, age: backlog.age)
     }
     if now >= nextSweep {
-      let hasMore = try await outbox.sweep(olderThan: configuration.retention)
-      nextSweep = loop.now + (hasMore ? configuration.pollInterval : Self.sweepInterval)
+      let last = try await outbox.sweep(olderThan: configuration.retention, behind: sweptTo ?? 0)
+      sweptTo = last
+      nextSweep = loop.now + (last == nil ? Self.sweepInterval : configuration.pollInterval)
     }
   }
 
