@@ -3,7 +3,8 @@ extension SQLScanner {
   /// What the rest of a query makes of it: one that changes rows if it calls a function that is not known to store nothing,
   /// and one that makes a table if it is a SELECT INTO.
   ///
-  /// What an operator, a cast, a view or a row security policy calls is not seen.
+  /// What an operator, a cast, a view, a row security policy or `row.function` calls is not seen; nor is a name with
+  /// UESCAPE, or what strings hold in another way where `standard_conforming_strings` is off.
   mutating func kindOfQuery(from first: SQLText.Kind) -> SQLText.Kind {
     var kind = first
     var before = Token.other

@@ -96,14 +96,15 @@ struct WebhookResource: Sendable {
   private func store<Result>(
     _ body: (Transaction) async throws -> Result
   ) async throws -> Result {
-    for _ in 1..<Self.attempts {
+    var left = Self.attempts
+    while true {
+      left -= 1
       do {
         return try await outbox.database.atomic(isolation: .readCommitted, body)
-      } catch let error as PostgresError where error.kind == .deadlock {
+      } catch let error as PostgresError where error.kind == .deadlock && left > 0 {
         continue
       }
     }
-    return try await outbox.database.atomic(isolation: .readCommitted, body)
   }
 
   // MARK: Webhooks

@@ -31,10 +31,10 @@ package struct ParameterType: Equatable, Sendable {
       #/(?<element>(?:[A-Za-z_][A-Za-z0-9_]*|"[^"]+")(?:[ .](?:[A-Za-z_][A-Za-z0-9_]*|"[^"]+"))*)(?<array>\[\])?/#
     guard let match = name.wholeMatch(of: pattern) else { return nil }
     self.name = name
-    kind = Self.kinds[match.element.lowercased()] ?? .other
+    let element = match.element.lowercased()
+    kind = Self.kinds[element] ?? .other
     isArray = match.array != nil
-    let unbounded = Self.unbounded[match.element.lowercased()]
-    castName = unbounded.map { $0 + (match.array ?? "") } ?? name
+    castName = Self.unbounded[element].map { $0 + (match.array ?? "") } ?? name
   }
 
   private static let unbounded = [

@@ -372,9 +372,8 @@ actor Dispatcher: EventLoopActor {
       metrics.backlog(backlog.count, age: backlog.age)
     }
     if now >= nextSweep {
-      let last = try await outbox.sweep(olderThan: configuration.retention, behind: sweptTo ?? 0)
-      sweptTo = last
-      nextSweep = loop.now + (last == nil ? Self.sweepInterval : configuration.pollInterval)
+      sweptTo = try await outbox.sweep(olderThan: configuration.retention, behind: sweptTo ?? 0)
+      nextSweep = loop.now + (sweptTo == nil ? Self.sweepInterval : configuration.pollInterval)
     }
   }
 
