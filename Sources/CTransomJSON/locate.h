@@ -46,12 +46,12 @@ inline StringScan scan_strings(const uint8_t *text, size_t length) {
   for (size_t i = 0; i < length; i++) {
     if (found.open_quote < 0) {
       if (text[i] == '"') found.open_quote = int64_t(i);
-    } else if (text[i] == '\\') {
-      i++;
     } else if (text[i] == '"') {
       found.open_quote = -1;
-    } else if (text[i] < 0x20 && found.control < 0) {
-      found.control = int64_t(i);
+    } else {
+      // Behind a backslash, a quote is none, but a control character is as wrong as elsewhere.
+      if (text[i] == '\\' && i + 1 < length) i++;
+      if (text[i] < 0x20 && found.control < 0) found.control = int64_t(i);
     }
   }
   return found;

@@ -41,7 +41,7 @@ extension Catalogue {
       $0.tokens.secretFile = $1
     } show: {
       $0.tokens.secretFile
-    },
+    }.naming { $0.tokens.fileSecret.map { [$0] } ?? [] },
     .text(
       ["jwt", "jwks_file"], "FILE",
       "Of RS256 and ES256: a file with the JSON Web Key Set of the issuer's public keys."
@@ -50,7 +50,7 @@ extension Catalogue {
       $0.tokens.keySetFile = $1
     } show: {
       $0.tokens.keySetFile
-    },
+    }.naming { $0.tokens.keySet.map { [$0] } ?? [] },
   ]
 
   private static let claims: [Setting<Settings>] = [
@@ -144,6 +144,7 @@ extension Setting {
     Setting<Outer>(
       [part] + path, shape, placeholder, help, isSecret: isSecret, hasFlag: hasFlag,
       read: { [read] in try read(&$0[keyPath: place], $1) },
-      show: { [show] in show($0[keyPath: place]) })
+      show: { [show] in show($0[keyPath: place]) }
+    ).naming { [content] in content($0[keyPath: place]) }
   }
 }

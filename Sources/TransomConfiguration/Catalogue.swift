@@ -51,11 +51,13 @@ enum Catalogue {
       ["transactions", "folder"], "DIRECTORY",
       "A folder of named transactions: transfer.yaml is run by POST /transactions/transfer."
     ) {
-      $0.service.transactions = try DefinitionFolder.read($1)
+      let folder = try DefinitionFolder($1)
+      $0.service.transactions = folder.transactions
+      $0.definitions = folder.texts
       $0.transactionsFolder = $1
     } show: {
       $0.transactionsFolder
-    },
+    }.naming(\.definitions),
     .text(["log", "level"], "LEVEL", "trace, debug, info, notice, warning, error or critical.") {
       guard let level = Logger.Level(rawValue: $1) else {
         throw Allowed(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))

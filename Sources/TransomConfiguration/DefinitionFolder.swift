@@ -2,18 +2,21 @@ internal import FoundationEssentials
 internal import TransomService
 
 /// A folder of named transactions: `transfer.yaml` defines `transfer`.
-enum DefinitionFolder {
+struct DefinitionFolder {
+  private(set) var transactions: [NamedTransaction] = []
+  /// The name and the text of each, to be compared.
+  private(set) var texts: [[UInt8]] = []
+
   /// Reads all definitions. What is no YAML file, or is hidden, is passed over.
   ///
   /// - Throws: `DefinitionFlaw`, which names the file and the place.
-  static func read(_ folder: String) throws(DefinitionFlaw) -> [NamedTransaction] {
+  init(_ folder: String) throws(DefinitionFlaw) {
     let files: [String]
     do {
       files = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
     } catch {
       throw DefinitionFlaw("allowed is a folder that can be read")
     }
-    var transactions: [NamedTransaction] = []
     for file in files where !file.hasPrefix(".") {
       guard let suffix = [".yaml", ".yml"].first(where: { file.hasSuffix($0) }) else { continue }
       let name = String(file.dropLast(suffix.count))
@@ -24,9 +27,10 @@ enum DefinitionFolder {
       guard !transactions.contains(where: { $0.name == name }) else {
         throw DefinitionFlaw("\(path): there is another definition of \(name)")
       }
-      transactions.append(try DefinitionReader.read(try text(path), file: path, name: name))
+      let text = try Self.text(path)
+      transactions.append(try DefinitionReader.read(text, file: path, name: name))
+      texts += [Array(name.utf8), Array(text.utf8)]
     }
-    return transactions
   }
 
   private static func text(_ path: String) throws(DefinitionFlaw) -> String {

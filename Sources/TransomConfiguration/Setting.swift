@@ -16,6 +16,8 @@ struct Setting<Root>: Sendable {
   let read: @Sendable (inout Root, [String]) throws -> Void
   /// The value in the form in which it is read; nil if there is none.
   let show: @Sendable (Root) -> [String]?
+  /// What is in the files that it names: that may have changed where the name has not.
+  var content: @Sendable (Root) -> [[UInt8]] = { _ in [] }
 
   init(
     _ path: [String], _ shape: SettingShape = .value, _ placeholder: String, _ help: String,
@@ -130,6 +132,13 @@ extension Setting {
     show: @escaping @Sendable (Root) -> [String]?
   ) -> Setting {
     Setting(path, .list, placeholder, help, read: read, show: show)
+  }
+
+  /// The name of a file, or of a folder with files.
+  func naming(_ content: @escaping @Sendable (Root) -> [[UInt8]]) -> Setting {
+    var setting = self
+    setting.content = content
+    return setting
   }
 
   /// Not to be shown, and no flag.

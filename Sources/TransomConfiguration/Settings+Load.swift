@@ -42,10 +42,17 @@ extension Settings {
 package struct LoadedSettings: Sendable {
   package let settings: Settings
   /// What was found of each setting, to be compared, not to be shown: secrets are in it.
-  var byPath: [[String]: [String]] {
-    Dictionary(effective.map { ($0.path, $0.found ?? $0.texts ?? []) }) { $1 }
+  var byPath: [[String]: Found] {
+    Dictionary(
+      effective.map { ($0.path, Found(texts: $0.found ?? $0.texts ?? [], content: $0.content)) }
+    ) { $1 }
   }
   private let effective: [SettingsDecoder.Effective]
+
+  struct Found: Equatable {
+    let texts: [String]
+    let content: [[UInt8]]
+  }
 
   init(settings: Settings, effective: [SettingsDecoder.Effective]) {
     self.settings = settings

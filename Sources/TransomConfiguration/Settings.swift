@@ -17,6 +17,8 @@ package struct Settings: Sendable {
   package var isListenSet = false
   /// Where named transactions are defined.
   package var transactionsFolder: String?
+  /// The definitions, as they were read.
+  var definitions: [[UInt8]] = []
   /// What is said of tokens.
   var tokens = TokenDraft()
   /// Whether addresses that others can reach are served although nobody has to say who they are.

@@ -9,6 +9,8 @@ struct SettingsDecoder {
     var texts: [String]?
     /// As it was given; nil: it was not.
     var found: [String]?
+    /// What is in the files that it names.
+    var content: [[UInt8]]
     var isList: Bool
     /// Nil: it is the default.
     var source: String?
@@ -53,7 +55,7 @@ struct SettingsDecoder {
       effective.append(
         Effective(
           path: names.path, texts: setting.show(root), found: setting.isSecret ? found?.texts : nil,
-          isList: setting.shape == .list,
+          content: setting.content(root), isList: setting.shape == .list,
           source: found?.source))
     }
   }

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import TestSupport
 import Testing
 import TransomService
@@ -181,6 +182,16 @@ import TransomService
         arguments: ["--transactions-folder", folder], environment: [:])
       #expect(loaded.settings.service.transactions.map(\.name) == ["a", "b-2"])
       #expect(loaded.yaml.contains("transactions:\n  folder: \(folder)  # --transactions-folder\n"))
+    }
+    try await withFolder(["a.yaml": empty]) { folder in
+      func load() throws -> LoadedSettings {
+        try Settings.load(arguments: ["--transactions-folder", folder], environment: [:])
+      }
+      let first = try load()
+      #expect(try load().changes(since: first) == .init())
+      let text = "description: Another.\n\(empty)"
+      try text.write(toFile: "\(folder)/a.yaml", atomically: true, encoding: .utf8)
+      #expect(try load().changes(since: first) == .init(restart: ["transactions.folder"]))
     }
     for (name, text, expected) in [
       ("a b.yaml", empty, "a b.yaml: a name has up to"), ("t.yaml", "[", "t.yaml: "),

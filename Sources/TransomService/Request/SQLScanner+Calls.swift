@@ -3,8 +3,7 @@ extension SQLScanner {
   /// What the rest of a query makes of it: one that changes rows if it calls a function that is not known to store nothing,
   /// and one that makes a table if it is a SELECT INTO.
   ///
-  /// What an operator, a cast, a view, a row security policy or `row.function` calls is not seen; nor is a name with
-  /// UESCAPE, or what strings hold in another way where `standard_conforming_strings` is off.
+  /// What an operator, a cast, a view, a row security policy or `row.function` calls is not seen.
   mutating func kindOfQuery(from first: SQLText.Kind) -> SQLText.Kind {
     var kind = first
     var before = Token.other
@@ -24,7 +23,9 @@ extension SQLScanner {
         case .word(let name):
           if before == .dot || !Self.storesNothing(lowercased(name)) { kind = .changes }
         case .other where isAfterQuotedName: kind = .changes
-        case .string, .parameter, .open, .close, .dot, .other, .end: break
+        // The end of a name with UESCAPE: no other string has a parenthesis behind it.
+        case .string: kind = .changes
+        case .parameter, .open, .close, .dot, .other, .end: break
         }
       case .word, .string, .parameter, .open, .close, .dot, .other: break
       }

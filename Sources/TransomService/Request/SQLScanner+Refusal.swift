@@ -12,7 +12,7 @@ extension SQLScanner {
     guard case .word(let first) = next() else { return nil }
     guard let command = command(first) else {
       kind = kind(first)
-      if kind == .reads || word(first, is: "with") { kind = kindOfQuery(from: kind) }
+      if kind == .reads || word(first, is: "with") { kind = kindOfQuery() }
       return nil
     }
     switch command {
@@ -41,6 +41,20 @@ extension SQLScanner {
       word(first, is: "savepoint") ? "SAVEPOINT" : word(first, is: "start") ? "START" : nil
     default: nil
     }
+  }
+
+  /// What the query, whose first word has been read, may do, however `standard_conforming_strings` is set: the more of
+  /// the two.
+  private mutating func kindOfQuery() -> SQLText.Kind {
+    guard holdsBackslash else { return kindOfQuery(from: kind) }
+    var other = self
+    other.backslashEscapes = true
+    return max(kindOfQuery(from: kind), other.kindOfQuery(from: kind))
+  }
+
+  private var holdsBackslash: Bool {
+    for index in position..<sql.count where sql[index] == UInt8(ascii: "\\") { return true }
+    return false
   }
 
   private func kind(_ first: Range<Int>) -> SQLText.Kind {

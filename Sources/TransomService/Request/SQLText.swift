@@ -15,8 +15,9 @@ package struct SQLText: Hashable, Sendable {
 
   package var text: String { statement.sql }
 
-  /// What a statement may do, as far as its first word and the functions that a query calls tell.
-  package enum Kind: Sendable {
+  /// What a statement may do, as far as its first word and the functions that a query calls tell; of queries, the one
+  /// that may do more is the greater.
+  package enum Kind: Comparable, Sendable {
     /// SELECT, VALUES, TABLE without a call of a function that may store something: nothing is stored.
     case reads
     /// INSERT, UPDATE, DELETE, MERGE; WITH, behind which one of them may stand; or SELECT and its like with such a call.

@@ -133,7 +133,8 @@ import TransomCluster
         #expect(try await status(new, service) == 401)
 
         try (try keySet(new)).write(toFile: file, atomically: true, encoding: .utf8)
-        _ = try await reloadable.reload(yaml, expecting: "was read again")
+        let told = try await reloadable.reload(yaml, expecting: "was read again")
+        #expect(told.contains("changed=[jwt.jwks_file]"), "\(told)")
         #expect(try await status(new, service) == 200)
         #expect(try await status(old, service) == 401)
         let second = try await service.request(

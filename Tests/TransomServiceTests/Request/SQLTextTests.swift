@@ -19,6 +19,7 @@ func refusal(of sql: String) -> SQLRefusal? {
     "table t",
     "select cast(n as numeric(10, 2)), 1::varchar(3) from (select 1) t where (n) > (2)",
     "select sum(n) filter (where n > 0) over (order by n) from t limit (1)",
+    #"select n ~ '\d(x)', lower('\') from t"#,
   ])
   func `a query without functions of one's own stores nothing`(_ sql: String) throws {
     #expect(try SQLText(sql).kind == .reads)
@@ -29,7 +30,10 @@ func refusal(of sql: String) -> SQLRefusal? {
     "select \"count\"(1)",
     "select own.count(n) from t", "select nextval('s')", "values (f(1))",
     "select * from f /* */ ()",
-    "select count(f(n)) from t", "select é(1)",
+    "select count(f(n)) from t", "select é(1)", "select U&\"f\"(1)",
+    "select U&\"!0066\" UESCAPE '!' (1)",
+    // With `standard_conforming_strings` on, and off.
+    #"select 'a\', f('b')"#, #"select 'a\'', f('b') --'"#, #"with a as (select 'b\'', f('c') --')"#,
   ])
   func `a query that calls a function of one's own may store something`(_ sql: String) throws {
     #expect(try SQLText(sql).kind == .changes)
@@ -41,6 +45,7 @@ func refusal(of sql: String) -> SQLRefusal? {
     "with a as (select 1 as n) select n into t from a", "select 1 as insert into t",
     "select merge into t from u",
     "with a as (insert into u values (1) returning n) select n into t from a",
+    #"select 'a\'' into t --'"#,
   ])
   func `a query that makes a table is none`(_ sql: String) throws {
     #expect(try SQLText(sql).kind == .defines)
