@@ -6,7 +6,6 @@
 
 The service ends by _exit(2), at which nothing is written: the debugger has it write the counts before.
 """
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from types import SimpleNamespace
 
 from bench import Transom, stop
 from cluster import Cluster
+from machine import end_with_signals
 
 
 class Counting(Transom):
@@ -30,7 +30,7 @@ class Counting(Transom):
 def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+    end_with_signals()
     executable, counts = (Path(argument).resolve() for argument in sys.argv[1:])
     cluster = Cluster(5)
     try:

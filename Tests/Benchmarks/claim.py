@@ -13,6 +13,7 @@ import statistics
 import time
 
 from bench import HERE, Cluster, Transom, stop
+from machine import end_with_signals
 
 SETTINGS = {
     "session_preload_libraries": "auto_explain", "auto_explain.log_min_duration": "0", "auto_explain.log_analyze": "on",
@@ -72,6 +73,7 @@ def main():
     parser.add_argument("--transom", default=str(HERE.parents[1] / ".build/release/transom"))
     options = parser.parse_args()
     options.conns = [1]
+    end_with_signals()
     cluster = Cluster(1, SETTINGS)
     transom = Transom(options, cluster)
     try:

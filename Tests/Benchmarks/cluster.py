@@ -83,6 +83,8 @@ class Cluster:
             self.sql("DO $$ BEGIN FOR n IN 1..100 LOOP UPDATE pgbench_branches SET bbalance = bbalance;"
                      " UPDATE pgbench_tellers SET tbalance = tbalance; END LOOP; END $$")
             self.sql("VACUUM ANALYZE pgbench_branches, pgbench_tellers, pgbench_accounts")
+        if workload == "w1":
+            self.sql("VACUUM pgbench_accounts")
         if workload == "w3":
             self.sql("TRUNCATE w3 RESTART IDENTITY")
             self.sql("INSERT INTO w3 (ref, slot, note) VALUES (0, 1, 'taken')")

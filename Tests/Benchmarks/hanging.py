@@ -22,11 +22,13 @@ import time
 from pathlib import Path
 
 from bench import HERE, Cluster, Transom, stop
-from machine import Wrong
+from machine import Wrong, end_with_signals
 
 
 class Receiver:
-    def __init__(self):
+    process = None
+
+    def start(self):
         self.process = subprocess.Popen(
             [sys.executable, HERE / "receiver.py"], stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline())
@@ -58,7 +60,10 @@ def phase(name, transom, receiver, options, good, seconds):
         kind = random.randrange(options.webhooks)
         document = {"statements": [], "on_commit": [{"event": f"kind.{kind}", "data": {}}]}
         connection.request("POST", "/transactions", json.dumps(document), {"Content-Type": "application/json"})
-        answer = json.loads(connection.getresponse().read())
+        response = connection.getresponse()
+        answer = json.loads(response.read())
+        if response.status != 200:
+            raise Wrong(f"status {response.status}: {answer}")
         if kind in good:
             committed[answer["events"][0]["id"]] = time.time()
     connection.close()
@@ -70,10 +75,14 @@ def phase(name, transom, receiver, options, good, seconds):
                 lost.remove(message)
                 delays.append(max(0, at - committed[message]) * 1000)
         time.sleep(0.1)
+    if not delays:
+        raise Wrong("no message has come")
     delays.sort()
     p50, p99 = delays[len(delays) // 2], delays[len(delays) * 99 // 100]
     print(f"| {name} | {len(committed)} | {p50:.1f} | {p99:.1f} | {delays[-1]:.1f} | {len(lost)} | {late * 1000:.0f} |",
           flush=True)
+    if lost:
+        raise Wrong(f"{len(lost)} messages have not come")
     return p99
 
 
@@ -90,6 +99,7 @@ def main():
     options.conns = [1]
     good = range(options.good)
     others = range(options.good, options.webhooks)
+    end_with_signals()
     cluster, receiver = Cluster(1), Receiver()
     transom = Transom(options, cluster)
     transom.arguments = [
@@ -99,6 +109,7 @@ def main():
         return phase(name, transom, receiver, options, good, options.seconds)
 
     try:
+        receiver.start()
         # As it is by default: what is dead in an index is cleared away.
         cluster.sql("ALTER SYSTEM SET autovacuum = on")
         cluster.sql("SELECT pg_reload_conf()")
@@ -121,7 +132,7 @@ def main():
         print(transom.call("GET", "/health")[1].decode())
     finally:
         stop(transom.process)
-        receiver.process.kill()
+        stop(receiver.process)
         cluster.close()
 
 

@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 from cluster import Cluster
-from machine import Wrong, run
+from machine import Wrong, end_with_signals, run
 
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parents[1] / ".build/bench"
@@ -81,6 +81,7 @@ def main():
         "psycopg 3, async": (psycopg, ["async"]),
         "psycopg 3, sync": (psycopg, ["sync"]),
     }
+    end_with_signals()
     cluster = Cluster(options.scale)
     results = {}
     try:

@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from machine import cpu, free_port, stop
+from machine import cpu, end_with_signals, free_port, stop
 
 HERE = Path(__file__).resolve().parent
 
@@ -60,14 +60,17 @@ def answer(port):
     return response.status, response.getheader("Content-Type"), response.read()
 
 
-def start(command, port):
-    process = subprocess.Popen(["taskset", "-c", "0", *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def start(command):
+    return subprocess.Popen(["taskset", "-c", "0", *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def wait_for(process, command, port):
     end = time.monotonic() + 30
     while True:
         try:
             if answer(port) != (200, "text/plain; charset=utf-8", b"alive\n"):
                 sys.exit(f"{command[0]} answers otherwise: {answer(port)}")
-            return process
+            return
         except OSError:
             if time.monotonic() > end or process.poll() is not None:
                 sys.exit(f"{command[0]} does not start")
@@ -97,13 +100,16 @@ def main():
     parser.add_argument("--connections", type=int, default=64)
     options = parser.parse_args()
     rows = {}
+    end_with_signals()
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         running = []
         try:
             for name, port, command in servers(options, folder):
-                running.append((name, port, start(command, port)))
-                load(port, running[-1][2], 1, options.connections)
+                process = start(command)
+                running.append((name, port, process))
+                wait_for(process, command, port)
+                load(port, process, 1, options.connections)
             for _ in range(options.rounds):
                 for name, port, process in running:
                     rows.setdefault(name, []).append(load(port, process, options.seconds, options.connections))

@@ -3,6 +3,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -48,7 +49,18 @@ def machine():
     return (sum(ticks) - ticks[3] - ticks[4]) / TICK, sum(ticks) / TICK
 
 
+def end_with_signals():
+    """A signal ends the program as Ctrl-C does: what it has started is stopped."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # nohup has SIGHUP ignored.
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, lambda *_: sys.exit("stopped"))
+
+
 def stop(process, with_signal=signal.SIGTERM):
+    """Ends a process, if there is one."""
+    if process is None:
+        return
     if process.poll() is None:
         process.send_signal(with_signal)
         try:

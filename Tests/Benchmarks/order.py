@@ -9,7 +9,6 @@ what it takes is mostly to fetch them. Names that the executable does not hold a
 that the file may be older than the sources.
 """
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from types import SimpleNamespace
 
 from bench import WORKLOADS, Transom, stop
 from cluster import Cluster
+from machine import end_with_signals
 
 
 class Watched(Transom):
@@ -86,7 +86,7 @@ def order(executable, folder):
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+    end_with_signals()
     with tempfile.TemporaryDirectory() as folder:
         names = order(str(Path(sys.argv[1]).resolve()), folder)
     # An unnamed function is an address.

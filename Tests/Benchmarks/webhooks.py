@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from bench import HERE, Cluster, Transom, stop
+from machine import Wrong, end_with_signals
 
 
 def share(values, part):
@@ -31,8 +32,8 @@ def pending(cluster):
           + (SELECT count(*) FROM transom.deliveries WHERE status = 'pending')"""))
 
 
-def saturated(transom, cluster, workload, seconds):
-    cluster.reset("w2")
+def rate(transom, workload, seconds):
+    """Transactions a second, as many as the machine can do."""
     transom.load(workload, 32, 1)
     got, _ = transom.load(workload, 32, seconds)
     return got["requests"] / got["seconds"]
@@ -40,14 +41,18 @@ def saturated(transom, cluster, workload, seconds):
 
 def once(transom, cluster, port, seconds):
     """W2, then W5 from the same state, then what is left of the deliveries."""
-    w2 = saturated(transom, cluster, "w2", seconds)
+    cluster.reset("w2")
+    w2 = rate(transom, "w2", seconds)
+    cluster.reset("w2")
     begin = time.monotonic()
-    w5 = saturated(transom, cluster, "w5", seconds)
+    w5 = rate(transom, "w5", seconds)
     left = pending(cluster)
     during = len(received(port)) / (time.monotonic() - begin)
     begin = time.monotonic()
     while (now := pending(cluster)) > 0 and time.monotonic() < begin + 120:
         time.sleep(0.2)
+    if now:
+        raise Wrong(f"{now} deliveries are left after two minutes: W2 would be measured beside them")
     drain = (left - now) / max(0.001, time.monotonic() - begin)
     received(port)
     return w2, w5, during, left, drain
@@ -63,7 +68,10 @@ def paced(transom, rate, seconds):
     for number in range(rate * seconds):
         time.sleep(max(0, begin + number / rate - time.monotonic()))
         connection.request("POST", "/transactions", text, {"Content-Type": "application/json"})
-        connection.getresponse().read()
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise Wrong(f"status {answer.status}: {answer.read()[:400]}")
+        answer.read()
 
 
 def main():
@@ -74,18 +82,20 @@ def main():
     parser.add_argument("--transom", default=str(HERE.parents[1] / ".build/release/transom"))
     options = parser.parse_args()
     options.conns = [32]
-    cluster = Cluster(20)
-    receiver = subprocess.Popen(
-        [sys.executable, HERE / "receiver.py"], stdout=subprocess.PIPE, text=True)
-    port = int(receiver.stdout.readline())
+    end_with_signals()
+    cluster, receiver = Cluster(20), None
     transom = Transom(options, cluster)
     transom.arguments = ["--webhooks-allow-networks", "127.0.0.0/8"]
     try:
+        receiver = subprocess.Popen(
+            [sys.executable, HERE / "receiver.py"], stdout=subprocess.PIPE, text=True)
+        port = int(receiver.stdout.readline())
         cluster.durable(False)
         transom.start()
         hook = json.dumps({"url": f"http://127.0.0.1:{port}/", "events": ["account.*"]})
         status, _ = transom.call("POST", "/webhooks", hook)
-        assert status == 201
+        if status != 201:
+            raise Wrong(f"the webhook was answered with status {status}")
         rounds = [once(transom, cluster, port, options.seconds) for _ in range(options.rounds)]
         w2, w5, during, left, drain = (statistics.median(values) for values in zip(*rounds))
         ratios = [w5 / w2 for w2, w5, *_ in rounds]
@@ -98,9 +108,11 @@ def main():
               f" meanwhile, {left:,} left then, {drain:,.0f}/s alone. At 200 transactions/s, from event to receiver:"
               f" p50 {share(calm, 0.5):.1f} ms, p99 {share(calm, 0.99):.1f} ms (wanted 50), {len(calm)} messages,"
               f" {rest} left a second later (wanted 0).")
+        if len(calm) + rest != 200 * options.seconds:
+            raise Wrong(f"{200 * options.seconds} events, and {len(calm)} messages")
     finally:
         stop(transom.process)
-        receiver.kill()
+        stop(receiver)
         cluster.close()
 
 
