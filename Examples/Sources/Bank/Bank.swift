@@ -11,6 +11,7 @@ struct Bank {
   }
 
   struct NotEnough: Error {}
+  struct NoSuchAccount: Error {}
 
   let database: Database
 
@@ -50,8 +51,9 @@ struct Bank {
   func move(_ amount: Int, from giver: String, to taker: String) async throws {
     try await database.atomic { tx in
       try await tx.onCommit { print("moved \(amount) from \(giver) to \(taker)") }
-      try await tx.execute(
+      let found = try await tx.execute(
         "update account set balance = balance + \(amount) where owner = \(taker)")
+      guard found == 1 else { throw NoSuchAccount() }
       let left = try await tx.query(
         "update account set balance = balance - \(amount) where owner = \(giver) returning balance")
       guard try left.only(Int.self) >= 0 else { throw NotEnough() }
