@@ -64,8 +64,10 @@ package final class FaultProxy: Sendable {
     return try start(before: .unix(path: path))
   }
 
-  package static func start(before upstream: SocketAddress) throws -> FaultProxy {
-    let proxy = try FaultProxy(listener: Socket.listen(on: .tcp(port: 0)), upstream: upstream)
+  package static func start(
+    before upstream: SocketAddress, at address: SocketAddress = .tcp(port: 0)
+  ) throws -> FaultProxy {
+    let proxy = try FaultProxy(listener: Socket.listen(on: address), upstream: upstream)
     DispatchQueue(label: "FaultProxy").async { proxy.run() }
     return proxy
   }

@@ -118,7 +118,7 @@ extension PostgresConnection {
   /// The same; a server that has not answered within `limit` loses the connection.
   func exchange(_ exchange: Exchange, within limit: Duration) async -> ExchangeReply {
     // On the loop, so that it is cancelled before the connection is anybody else's.
-    let timer = loop.schedule(at: loop.now + limit) { self.onLoop { $0.close() } }
+    let timer = loop.schedule(at: .now + limit) { self.onLoop { $0.close() } }
     defer { loop.cancel(timer) }
     return await self.exchange(exchange)
   }

@@ -12,12 +12,21 @@ extension PostgresConnection {
     for grace: Duration, while isWanted: @escaping @Sendable () -> Bool
   ) {
     loop.execute { [self] in
-      cancel(until: loop.now + grace, again: Self.firstPause, while: isWanted)
+      cancel(until: .now + grace, again: Self.firstPause, while: isWanted)
     }
   }
 
-  /// Waits until no cancel request is under way: what is sent from then on is not what one of them ends.
+  /// How long a cancel request may be under way.
+  private static let limitOfRequest = Duration.seconds(10)
+
+  /// Waits until no cancel request is under way: what is sent from then on is not what one of them ends. One that takes
+  /// too long loses the connection.
   func waitForCancels() async {
+    guard cancelsUnderWay > 0, !isClosed else { return }
+    let timer = loop.schedule(at: .now + Self.limitOfRequest) { [weak self] in
+      self?.onLoop { $0.close() }
+    }
+    defer { loop.cancel(timer) }
     while cancelsUnderWay > 0, !isClosed {
       await withCheckedContinuation { cancelWaiters.append($0) }
     }

@@ -47,7 +47,9 @@ extension PostgresConnection {
       if result.isCopyOut {
         if direction == .toClient { return nil }
         cancelRunning()
-        return await fetchCopy(keepsRows: false).end
+        let end = await fetchCopy(keepsRows: false).end
+        await waitForCancels()
+        return end
       }
       return try await finishCopy(result)
     } catch {

@@ -61,9 +61,9 @@ extension ConnectionScope {
         await connection.beginRows(exchange)
       }
       note(batch, commands)
-      if batch.error?.isStaleStatement == true {
+      if let error = batch.error, error.isStaleStatement {
         await connection.forgetStatements()
-        if !isSecond, try await canRepeat(commands) {
+        if !isSecond, try await canRepeat(exchange, commands, (commands.count, error)) {
           isSecond = true
           continue
         }

@@ -51,7 +51,7 @@ extension ConnectionScope {
       note(reply, commands)
       if let failed = reply.firstError, failed.error.isStaleStatement {
         await connection.forgetStatements()
-        if !isSecond, try await canRepeat(commands) {
+        if !isSecond, try await canRepeat(exchange, commands, failed) {
           isSecond = true
           continue
         }
@@ -89,8 +89,19 @@ extension ConnectionScope {
     if reply.failure != nil { lost() }
   }
 
-  /// Whether statements whose prepared form did not fit any more can be sent again: nothing else was lost with them.
-  func canRepeat(_ commands: [TransactionStateMachine.Command]) async throws -> Bool {
+  /// Whether statements whose prepared form did not fit any more can be sent again: nothing else was lost with them, and
+  /// nothing of them is stored.
+  ///
+  /// A COMMIT in front of the one that failed, or a procedure, may have stored something. So may the one that failed, if
+  /// the error has a context: then it ran.
+  func canRepeat(
+    _ exchange: Exchange, _ commands: [TransactionStateMachine.Command],
+    _ failed: (index: Int, error: ServerError)
+  ) async throws -> Bool {
+    let ran = failed.index - exchange.prefix.count + (failed.error.context == nil ? 0 : 1)
+    guard exchange.statements.prefix(max(0, ran)).allSatisfy({ $0.text.isPlainQuery }) else {
+      return false
+    }
     guard with({ $0.machine.isInBlock }) else { return true }
     guard case .begin = commands.first else { return false }
     guard await send(["ROLLBACK"]) != nil else { return false }
@@ -113,13 +124,14 @@ extension ConnectionScope {
 
   /// Sends commands of our own, whether the task is cancelled or not; nil if the connection was lost.
   ///
-  /// A cancellation that was meant for an earlier statement can hit them: then they are sent again.
+  /// A cancellation that was meant for an earlier statement can hit them: then they are sent again. A server that does not
+  /// answer loses the connection, and undoes the transaction with it.
   func send(_ commands: [String]) async -> ExchangeReply? {
     guard let connection = with({ $0.lease?.connection }) else { return nil }
     var exchange = Exchange()
     exchange.suffix = commands
     for _ in 0..<5 {
-      let reply = await connection.exchange(exchange)
+      let reply = await connection.exchange(exchange, within: Self.limitOfOwnCommands)
       if reply.failure != nil {
         lost()
         return nil
@@ -130,6 +142,9 @@ extension ConnectionScope {
     lost()
     return nil
   }
+
+  /// ROLLBACK takes its time if there is much to undo, such as many temporary tables.
+  private static var limitOfOwnCommands: Duration { .seconds(30) }
 
   // MARK: Wrappers
 
@@ -179,10 +194,15 @@ public struct ExecuteContext: Sendable {
 public typealias ExecuteWrapper =
   @Sendable (_ context: ExecuteContext, _ execute: () async throws -> Void) async throws -> Void
 
+extension StatementText {
+  /// Whether all that it does is undone with its transaction: unlike COMMIT, CALL and DO, or `dblink` and `nextval` in a query.
+  fileprivate var isPlainQuery: Bool { SessionFootprint(of: sql).isEmpty }
+}
+
 extension ServerError {
   /// A prepared statement does not fit the catalogue any more, or somebody's own SQL took it or its name away.
   ///
-  /// What has a context failed within a DO or a procedure, which may have committed something: it is not to be run again.
+  /// What has a context failed within a DO, a procedure or a function: a statement that is not there is not ours, then.
   var isStaleStatement: Bool {
     (sqlState == .featureNotSupported && routine == "RevalidateCachedQuery")
       || context == nil

@@ -71,10 +71,13 @@ extension Database {
     let lease = try await core.lease(onLoop: core.nextLoop)
     var exchange = Exchange()
     exchange.suffix = channels.map { "LISTEN \(Statement.quoted($0))" }
-    let reply = await lease.connection.exchange(exchange)
+    let (reply, wasCancelled) = await StatementCanceller.cancelling(lease.connection) {
+      [exchange] in await lease.connection.exchange(exchange)
+    }
     let notifications = Notifications(lease.connection)
     let result: Swift.Result<Result, any Error>
     do {
+      if wasCancelled { throw CancellationError() }
       if let (_, error) = reply.firstError { throw PostgresError(error) }
       if let failure = reply.failure { throw PostgresError(failure) }
       result = .success(try await body(notifications))
@@ -95,11 +98,12 @@ extension PostgresConnection {
     while true {
       try Task.checkCancellation()
       do {
-        try checkUsable()
-        while try receive() {}
+        // Before each look at the socket: those that came before the connection's end are told before it.
         var found: [DatabaseNotification] = []
         while let notification = handle.nextNotification() { found.append(notification) }
         if !found.isEmpty { return found }
+        try checkUsable()
+        if try receive() { continue }
         if handle.isBroken { throw fail(.lost(handle.message)) }
         let wake = await wait(for: awaited, isShielded: false)
         if wake != .cancelled { try woke(wake) }

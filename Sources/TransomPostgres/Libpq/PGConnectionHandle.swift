@@ -1,4 +1,5 @@
 internal import CTransomPQ
+internal import Glibc
 
 /// A connection could not be made: libpq's own words.
 public struct ConnectError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -306,6 +307,30 @@ final class PGCancelHandle: @unchecked Sendable {
   /// Asks the server to cancel what runs; returns once it has taken note. Blocks: never on an event loop.
   func cancel() -> Bool {
     var message = [CChar](repeating: 0, count: 256)
-    return unsafe PQcancel(pointer, &message, CInt(message.count)) == 1
+    return withoutPipeSignal {
+      unsafe PQcancel(pointer, &message, CInt(message.count)) == 1
+    }
   }
+}
+
+/// Runs a call that blocks, and keeps SIGPIPE from the process meanwhile.
+///
+/// Before PostgreSQL 17 `PQcancel` writes to its socket as if there were no such signal: a server that hangs up at once, because
+/// it is just ending, would end the process with it.
+private func withoutPipeSignal<Value>(_ body: () -> Value) -> Value {
+  var signal = sigset_t()
+  var before = sigset_t()
+  var pending = sigset_t()
+  unsafe sigemptyset(&signal)
+  unsafe sigaddset(&signal, SIGPIPE)
+  unsafe pthread_sigmask(SIG_BLOCK, &signal, &before)
+  defer { unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
+  unsafe sigpending(&pending)
+  let value = body()
+  // Ours, which is this thread's, would come when it is let through again.
+  if unsafe sigismember(&pending, SIGPIPE) == 0 {
+    var now = timespec()
+    while unsafe sigtimedwait(&signal, nil, &now) < 0, errno == EINTR {}
+  }
+  return value
 }

@@ -198,7 +198,7 @@ actor ConnectionPool: EventLoopActor {
   private static let cleanUpLimit = Duration.seconds(5)
 
   private func cleanUp(_ id: ConnectionID, _ connection: PostgresConnection) async {
-    let timer = loop.schedule(at: loop.now + Self.cleanUpLimit) {
+    let timer = loop.schedule(at: .now + Self.cleanUpLimit) {
       connection.onLoop { $0.close() }
     }
     cleaning.append(connection)

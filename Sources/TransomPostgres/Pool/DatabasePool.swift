@@ -164,7 +164,8 @@ package final class LoopPool: Sendable {
     until deadline: MonotonicInstant, isCancellable: Bool
   ) async throws(LeaseError) -> DatabasePool.Lease {
     let (connection, pool) = try await own.waitForConnection(
-      until: min(deadline, (own.loop.isCurrent ? own.loop.now : .now) + waitLimit),
+      // Not the loop's time, which is that of the turn's begin: code of others may have run since.
+      until: min(deadline, .now + waitLimit),
       isCancellable: isCancellable)
     return DatabasePool.Lease(connection: connection, pool: pool)
   }

@@ -127,6 +127,7 @@ struct TransactionStateMachine {
     let isUndone = threw || needsRollback
     if isGone {
       needsRollback = !blocks.isEmpty
+      isGone = !blocks.isEmpty
       forgetHooks(of: block)
       return .gone(isFailure: !threw)
     }

@@ -100,6 +100,8 @@ extension ServiceConfiguration.Database {
     configuration.connection.sessionSettings = [
       "enable_seqscan=off", "enable_hashjoin=off", "enable_mergejoin=off", "jit=off",
       "plan_cache_mode=force_generic_plan",
+      // Who has waited for a lock is to see what was committed under it.
+      #"default_transaction_isolation=read\ committed"#,
     ]
     // For what is recorded and claimed, for looking at all webhooks, for new events, and for the household.
     configuration.pool.size = 4

@@ -28,6 +28,8 @@ struct DefinitionCheck: Sendable {
 
   /// How often a database that could not be asked is asked again.
   private static let interval = Duration.seconds(5)
+  /// How long the check of one may take. A server that is frozen answers nothing, not even that a statement takes too long.
+  private static let limit = Duration.seconds(30)
 
   /// Checks all of them, and returns those whose database could not be asked.
   ///
@@ -129,6 +131,13 @@ struct DefinitionCheck: Sendable {
     on transaction: NamedTransaction, _ request: TransactionRequest,
     on connection: isolated PostgresConnection
   ) async -> Finding {
+    let timer = connection.loop.schedule(at: .now + limit) {
+      connection.onLoop {
+        $0.cancelRunning()
+        $0.close()
+      }
+    }
+    defer { connection.loop.cancel(timer) }
     let session = DefinitionSession(transaction, request)
     do throws(ConnectionError) {
       return try await session.check(on: connection)

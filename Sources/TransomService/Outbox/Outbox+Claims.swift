@@ -82,11 +82,13 @@ extension Outbox {
 
   /// A claim is a lease: when it is over, another dispatcher may claim the delivery, as its owner must be dead.
   ///
+  /// It begins now, and not with the transaction: what is recorded in front of it may have waited for a row.
+  ///
   /// What was chosen is locked, and so stays at its place in the table. By that it is found again, whatever the planner
   /// thinks of the indexes: plans are made while the table is empty, when each looks as good as the other.
   private static let lease = """
     update transom.deliveries d
-    set leased_by = $1, leased_until = now() + $2 * interval '1 ms'
+    set leased_by = $1, leased_until = clock_timestamp() + $2 * interval '1 ms'
     from transom.events e, transom.webhooks w
     where d.ctid = any (array(select place from chosen))
       and e.seq = d.event_seq and w.id = d.webhook_id
@@ -182,6 +184,8 @@ extension Outbox {
       failed.append(failures)
       pauses.append(pause)
     }
+    // Who has taken one is there, whatever became of the others.
+    failing.subtract(succeeding)
     let attempts = records.map { $0.verdict == nil ? nil : $0.attempt }
     var statements = [
       Statement(

@@ -23,13 +23,23 @@ extension Outbox {
   /// A webhook gets what was emitted after it had been made. What takes `a.b.c` is *, a.*, a.b.* and a.b.c; events of
   /// Transom's own are no part of *.
   ///
+  /// Events are numbered as they are emitted, and those of a transaction that commits late come here after later ones, which
+  /// may be on their way. Then this batch is numbered anew, behind all that came before it: so the number of a webhook that
+  /// gets its deliveries in order only grows, and what it gets next never overtakes what it is getting.
+  ///
   /// The events are put together by their names first. So each name is looked up once, and nothing is joined of what is
   /// made here: as there is no index on that, it would be compared each with each.
   private static let fanOutSQL = """
-    with new as materialized (
+    with taken as materialized (
       delete from transom.new_events
       where seq = any (array(select seq from transom.new_events order by seq limit $1))
       returning *
+    ), late as materialized (
+      select (select min(seq) from taken) <= (select max(seq) from transom.events) as is_late
+    ), new as materialized (
+      select case when (select is_late from late) then nextval('transom.new_events_seq_seq') else seq end as seq,
+        id, event, data, url, webhook_id, created_at
+      from (select * from taken order by seq) as in_order
     ), named as materialized (
       select event, array_agg(seq order by seq) as seqs, array_agg(created_at order by seq) as times
       from new where url is null and webhook_id is null group by event

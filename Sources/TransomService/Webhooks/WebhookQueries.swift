@@ -69,7 +69,7 @@ enum WebhookQueries {
   static func order(_ id: Int, _ isOrdered: Bool) -> Statement {
     """
     update transom.deliveries set is_ordered = \(isOrdered)
-    where webhook_id = \(id) and status = 'pending'
+    where webhook_id = \(id) and status = 'pending' and is_ordered <> \(isOrdered)
     """
   }
 

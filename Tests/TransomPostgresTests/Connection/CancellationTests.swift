@@ -1,5 +1,7 @@
+import FoundationEssentials
 import TestSupport
 import Testing
+import TransomCluster
 import TransomEventLoop
 import TransomPostgres
 
@@ -31,6 +33,34 @@ struct CancellationTests {
       // Told is what is stored.
       let stored = try await database.value("select count(*) from t")
       #expect(stored == (seen.last == "COMMIT" ? "1" : "0"))
+    }
+  }
+
+  @Test func `a server that hangs up on cancel requests ends nothing but those`() async throws {
+    try await withDatabase { database in
+      try await withFolder([:]) { folder in
+        let cluster = database.cluster
+        let server = "\(cluster.socketDirectory)/.s.PGSQL.\(cluster.port)"
+        let path = "\(folder)/.s.PGSQL.5432"
+        let proxy = try FaultProxy.start(before: .unix(path: server), at: .unix(path: path))
+        defer { proxy.stop() }
+        let conninfo = "host=\(folder) port=5432 user=postgres dbname=\(database.name)"
+        try await withConnection(ConnectionConfiguration(conninfo: conninfo)) { connection in
+          let seen = Task { try await outcomes(["select pg_sleep(60)"], on: connection) }
+          try await eventuallyRuns("sleep", connection, database)
+          // What listens at the path from now on. Some connections are closed before they are written to: as a rule that
+          // is a signal, which ends the process.
+          try FileManager.default.removeItem(atPath: path)
+          let other = try HangUpServer.start(at: .unix(path: path))
+          for _ in 0..<300 { await connection.cancelRunning() }
+          try await eventually("all have been tried") { other.acceptedConnections == 300 }
+          other.stop()
+          try await database.query(
+            "select pg_cancel_backend(pid) from pg_stat_activity where query like 'select pg_sleep%'"
+          )
+          #expect(try await seen.value == ["failed 57014"])
+        }
+      }
     }
   }
 

@@ -232,6 +232,28 @@ struct CursorTests {
     }
   }
 
+  @Test func `a cursor that holds is closed also behind a transaction that was lost`() async throws
+  {
+    try await run { database in
+      try await database.withConnection { connection in
+        await #expect(throws: PostgresError.self) {
+          try await connection.atomic { tx in
+            try await tx.execute("select 1")
+            try await tx.execute("commit")
+            try await tx.execute("select 2")
+          }
+        }
+        for number in 1...2 {
+          let rows = try await connection.serverCursor("select \(number)::int as n", hold: true) {
+            try await $0.fetchAll().decode(Int.self)
+          }
+          #expect(rows == [number])
+        }
+        #expect(try await connection.query("select 1 from pg_cursors where is_holdable").isEmpty)
+      }
+    }
+  }
+
   @Test func `server-side cursors are no more than they are asked to be, and many can be open`()
     async throws
   {

@@ -101,6 +101,28 @@ struct BodyThreadTests {
     }
   }
 
+  @Test func `time that a body takes is no wait for a connection`() async throws {
+    try await withDatabase { server in
+      var configuration = DatabaseConfiguration(url: server.connectionString)
+      configuration.pool.waitLimit = .seconds(3)
+      let databases = try Databases(["default": configuration, "other": configuration])
+      let database = try databases.default
+      let other = try databases["other"]
+      let rows = await Result { () async throws in
+        try await database.atomic { tx in
+          try await tx.execute("select 1")
+          #expect(threadName() == loop)
+          // The thread itself is kept.
+          let end = ContinuousClock.now + .milliseconds(3100)
+          while ContinuousClock.now < end {}
+          return try await other.query("select 2").count
+        }
+      }
+      await databases.shutdown()
+      #expect(try rows.get() == 1)
+    }
+  }
+
   @Test func `bodies stay where they are if that is wanted`() async throws {
     try await withDatabase { server in
       let databases = try Databases(

@@ -24,6 +24,23 @@ struct NotificationsTests {
     }
   }
 
+  @Test func `what came before the loss of the connection is told before it`() async throws {
+    try await withDatabases { databases, server in
+      try await databases.default.listen(to: ["jobs"]) { notifications in
+        try await server.query("notify jobs, 'one'; notify jobs, 'two'")
+        let listening =
+          "pg_stat_activity where datname = current_database() and query like 'LISTEN%'"
+        try await server.query("select pg_terminate_backend(pid, 60000) from \(listening)")
+        var seen: [String] = []
+        let error = await #expect(throws: PostgresError.self) {
+          for try await notification in notifications { seen.append(notification.payload) }
+        }
+        #expect(error?.kind == .connectionLost)
+        #expect(seen == ["one", "two"])
+      }
+    }
+  }
+
   @Test func `cancellation ends the wait, and so does the loss of the connection`() async throws {
     try await withDatabases { databases, server in
       let database = try databases.default

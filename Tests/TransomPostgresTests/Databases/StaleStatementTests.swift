@@ -98,6 +98,30 @@ struct StaleStatementTests {
     }
   }
 
+  @Test(arguments: [
+    ["begin", "insert into u values (7)", "commit"], ["call store()"],
+    ["do $$ begin insert into u values (7); commit; end $$"],
+  ])
+  func `what a COMMIT in front of it has stored is not executed again`(_ before: [String])
+    async throws
+  {
+    try await run { connection, server in
+      try await server.query(
+        """
+        create table u (n int);
+        create procedure store() language plpgsql as 'begin insert into u values (7); commit; end'
+        """)
+      try await connection.execute(select)
+      try await server.query(change)
+      let error = await #expect(throws: PostgresError.self) {
+        try await connection.pipeline(before.map { Statement(sql: $0) } + [select])
+      }
+      #expect(error?.sqlState == .featureNotSupported)
+      #expect(try await server.value("select count(*) from u") == "1")
+      #expect(try await connection.query(select).columns.count == 2)
+    }
+  }
+
   @Test func `it is prepared again, and the caller sees nothing of it`() async throws {
     try await run { connection, server in
       #expect(try await connection.query(select).columns.count == 1)

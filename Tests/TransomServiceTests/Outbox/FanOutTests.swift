@@ -236,6 +236,75 @@ import TransomWebhooks
     }
   }
 
+  @Test func `what a transaction emits that commits late comes behind what is on its way`()
+    async throws
+  {
+    try await withOutbox { outbox, db in
+      try await db.addWebhook("*", ordered: true)
+      @Sendable func claimed() async throws -> [String] {
+        var room = DeliveryLanes.Room()
+        (room.prompt, room.doubtful, room.untried, room.failing) = (9, 9, 9, 9)
+        let claim = Outbox.claim(room, owner: 1, lease: .seconds(60))
+        return try Outbox.deliveries(try await outbox.database.query(claim)).map {
+          String(decoding: $0.body, as: UTF8.self).firstMatch(of: /early|late\.[12]/).map {
+            String($0.output)
+          } ?? "?"
+        }
+      }
+      try await outbox.database.atomic { tx in
+        try await tx.execute("select transom.emit('late.' || n, '{}') from generate_series(1, 2) n")
+        // Others, meanwhile.
+        try await Task.detached {
+          try await db.query("select transom.emit('early', '{}')")
+          try await outbox.fanOut()
+          #expect(try await claimed() == ["early"])
+        }.value
+      }
+      try await outbox.fanOut()
+      #expect(try await claimed() == [])
+      for event in ["late.1", "late.2"] {
+        try await db.query(
+          "update transom.deliveries set status = 'delivered', finished_at = now() where leased_by is not null"
+        )
+        #expect(try await claimed() == [event])
+      }
+    }
+  }
+
+  @Test func `a webhook that has just taken one is not disabled for another one that failed`()
+    async throws
+  {
+    try await withOutbox { outbox, db in
+      let webhook = try await db.addWebhook("*")
+      try await db.query("update transom.webhooks set failing_since = now() - interval '6 days'")
+      func record(_ verdict: AttemptVerdict, _ event: Int) -> AttemptRecord {
+        AttemptRecord(id: .init(event: event, webhook: webhook), verdict: verdict, attempt: "{}")
+      }
+      let records = [record(.retry(after: .seconds(5)), 1), record(.delivered, 2)]
+      let statements = Outbox.record(records, owner: 1, disableAfter: .seconds(5 * 86_400))
+      _ = try await outbox.database.pipeline(statements)
+      let state = "select disabled_at is null and failing_since is null from transom.webhooks"
+      #expect(try await db.value(state) == "t")
+      try await db.query("update transom.webhooks set failing_since = now() - interval '6 days'")
+      let failed = Outbox.record(
+        [record(.retry(after: .seconds(5)), 1)], owner: 1, disableAfter: .seconds(5 * 86_400))
+      _ = try await outbox.database.pipeline(failed)
+      #expect(try await db.value(state) == "f")
+    }
+  }
+
+  @Test(arguments: ["serializable", "repeatable read"])
+  func `a database's own isolation is not the outbox's`(_ isolation: String) async throws {
+    try await withDatabase { db in
+      try await db.query(
+        "alter database \(db.name) set default_transaction_isolation = '\(isolation)'")
+      try await db.withOutbox { outbox in
+        let own = try await outbox.database.query("show transaction_isolation").only(String.self)
+        #expect(own == "read committed")
+      }
+    }
+  }
+
   @Test func `the backlog is what has no deliveries yet, and what is pending`() async throws {
     try await withOutbox { outbox, db in
       try await db.addWebhook("*")
