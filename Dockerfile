@@ -22,8 +22,9 @@ RUN apt-get update -q && apt-get install -q -y --no-install-recommends \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin transom
 COPY --from=builder /usr/local/bin/transom /usr/local/bin/transom
-# Read by the service and by its health check. The database comes in by DATABASE_URL or a configuration file, and so do
-# the keys, without which the service does not listen on an address that others can reach.
+# Read by the service and by its health check. The database comes in by DATABASE_URL, or by a configuration file that
+# TRANSOM_CONFIG names, and so do the keys, without which the service does not listen on an address that others can reach.
+# This variable comes before "listen" of the file.
 ENV TRANSOM_LISTEN=0.0.0.0:8080
 # Numbers, so that Kubernetes can see that it is not root.
 USER 10001:10001

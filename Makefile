@@ -8,7 +8,9 @@ export SWIFT
 # Where make install puts what it has built; DESTDIR is put before each of them.
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
-UNITS ?= $(PREFIX)/lib/systemd/system
+# systemd looks for units, users and permissions below these two only.
+SYSTEMD ?= $(if $(filter /usr /usr/local,$(PREFIX)),$(PREFIX),/usr/local)/lib
+UNITS ?= $(SYSTEMD)/systemd/system
 # Passed on: make run ARGS="--listen 127.0.0.1:9000", make test ARGS="--filter HTTP",
 # make bench ARGS="--quick".
 ARGS ?=
@@ -71,7 +73,7 @@ schemathesis: ## Hold the running service against openapi.yaml with random reque
 	$(SWIFT) build --product transom
 	scripts/schemathesis $(EXAMPLES) $(ARGS)
 
-page: ## Look at /docs in a headless Chromium, and try its forms; pictures go into .build/page
+page: deps ## Look at /docs in a headless Chromium, and try its forms; pictures go into .build/page
 	$(SWIFT) build --product transom
 	scripts/try-page
 
@@ -105,20 +107,24 @@ profile: ## Measure anew what transactions run, for the compiler and the linker 
 docs: deps ## Make the documentation of the libraries
 	scripts/docs
 
-install: build install-files ## Install below PREFIX=/usr/local, and units for systemd; DESTDIR= for packages
+install: build ## Install below PREFIX=/usr/local, and units for systemd; DESTDIR= for packages
+	$(MAKE) install-files
 
-# Of what is built already. An existing configuration stays.
-install-files:
+# An existing configuration stays.
+install-files: ## The same with what `make build` has built: all that root has to do
 	install -D -m 755 -s .build/release/transom "$(DESTDIR)$(PREFIX)/bin/transom"
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man1" deploy/transom.1
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/transom" README.md CHANGELOG.md openapi.yaml
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/transom/docs" docs/*.md
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/transom/examples" compose.yaml deploy/kubernetes/transom.yaml \
-	  deploy/grafana/transom.json deploy/prometheus/transom.rules.yaml
+	  deploy/grafana/transom.json deploy/prometheus/prometheus.yaml \
+	  deploy/prometheus/transom.rules.yaml
 	install -D -m 644 -t "$(DESTDIR)$(UNITS)" deploy/systemd/transom.socket
 	sed "s|/usr/bin/transom|$(PREFIX)/bin/transom|; s|/etc/|$(SYSCONFDIR)/|" deploy/systemd/transom.service \
 	  >"$(DESTDIR)$(UNITS)/transom.service"
-	install -D -m 644 deploy/systemd/transom.sysusers "$(DESTDIR)$(PREFIX)/lib/sysusers.d/transom.conf"
-	install -D -m 644 deploy/systemd/transom.tmpfiles "$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/transom.conf"
+	install -D -m 644 deploy/systemd/transom.sysusers "$(DESTDIR)$(SYSTEMD)/sysusers.d/transom.conf"
+	install -d -m 755 "$(DESTDIR)$(SYSTEMD)/tmpfiles.d"
+	sed "s|/etc/|$(SYSCONFDIR)/|" deploy/systemd/transom.tmpfiles >"$(DESTDIR)$(SYSTEMD)/tmpfiles.d/transom.conf"
 	test -e "$(DESTDIR)$(SYSCONFDIR)/transom/transom.yaml" || \
 	  install -D -m 644 -t "$(DESTDIR)$(SYSCONFDIR)/transom" deploy/transom.yaml
 
@@ -134,7 +140,7 @@ try-image: ## Run the Dockerfile's steps in a fresh Debian by debootstrap, and t
 	scripts/install-deps try
 	scripts/try-image
 
-check-deploy: ## Check compose.yaml, the units, the Kubernetes manifests and the package with their own tools
+check-deploy: build ## Check compose.yaml, the units, the Kubernetes manifests and the package with their own tools
 	scripts/install-deps deploy
 	scripts/check-deploy
 

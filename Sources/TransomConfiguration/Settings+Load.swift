@@ -1,9 +1,11 @@
 extension Settings {
   /// Reads flags, environment and the file that `--config` or `TRANSOM_CONFIG` names.
   ///
+  /// `listens`: whether clients are let in by these settings: then others must not reach a service without keys.
+  ///
   /// - Throws: `SettingError`, which names the setting, where it came from, and what is allowed.
   package static func load(
-    arguments: [String], environment: [String: String]
+    arguments: [String], environment: [String: String], listens: Bool = true
   ) throws(SettingError) -> LoadedSettings {
     let flags = try FlagArguments(arguments, shapes: flagShapes)
     let path = flags.values["config"]?.last ?? environment["TRANSOM_CONFIG"]
@@ -13,15 +15,16 @@ extension Settings {
         flags.values["config"] == nil ? "TRANSOM_CONFIG" : "--config", "", Allowed("a file"))
     }
     if let path { file = try YAMLSettings(file: path) }
-    return try decode(flags, environment, file)
+    return try decode(flags, environment, file, listens: listens)
   }
 
   static func decode(
-    _ flags: FlagArguments, _ environment: [String: String], _ file: YAMLSettings?
+    _ flags: FlagArguments, _ environment: [String: String], _ file: YAMLSettings?,
+    listens: Bool = true
   ) throws(SettingError) -> LoadedSettings {
     var decoder = SettingsDecoder(
       SettingSources(flags: flags, environment: environment, file: file))
-    let settings = try decoder.decode()
+    let settings = try decoder.decode(listens: listens)
     return LoadedSettings(settings: settings, effective: decoder.effective)
   }
 

@@ -21,7 +21,8 @@ struct SettingsDecoder {
 
   init(_ sources: SettingSources) { self.sources = sources }
 
-  mutating func decode() throws(SettingError) -> Settings {
+  /// `listens`: whether clients are let in by these settings.
+  mutating func decode(listens: Bool) throws(SettingError) -> Settings {
     try checkNames()
     var settings = Settings()
     try read(Catalogue.all, into: &settings) { setting in
@@ -33,7 +34,7 @@ struct SettingsDecoder {
     try readKeys(&settings)
     settings.service.tokens = try settings.tokens.configuration()
     if let rights = settings.service.tokens?.rights { try Self.check("jwt", rights, settings) }
-    try checkAddresses(settings)
+    if listens { try checkAddresses(settings) }
     return settings
   }
 

@@ -25,7 +25,7 @@ struct Healthcheck: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let settings = try arguments.load().settings
+    let settings = try arguments.load(listens: false).settings
     guard let address = settings.service.listen.first else {
       throw ValidationError("no address is set: give --listen")
     }

@@ -19,7 +19,7 @@ struct Migrate: AsyncParsableCommand {
   var arguments: SettingArguments
 
   func run() async throws {
-    let settings = try arguments.load().settings
+    let settings = try arguments.load(listens: false).settings
     guard let database = settings.service.databases["default"] else {
       throw ValidationError("no database is set: give --database-url, or set DATABASE_URL")
     }

@@ -10,9 +10,11 @@ struct SettingArguments: ParsableArguments {
 
   /// Reads all settings.
   ///
+  /// `listens`: whether the command serves by them.
+  ///
   /// - Throws: `SettingError`.
-  func load() throws -> LoadedSettings {
+  func load(listens: Bool = true) throws -> LoadedSettings {
     try Settings.load(
-      arguments: settings, environment: ProcessInfo.processInfo.environment)
+      arguments: settings, environment: ProcessInfo.processInfo.environment, listens: listens)
   }
 }

@@ -206,13 +206,15 @@ import TransomCluster
         let listen = ["healthcheck", "--listen", "127.0.0.1:\(service.port)"]
         let ready = try await run(listen)
         #expect(ready.status == 0 && ready.text == "127.0.0.1:\(service.port) is ready\n")
-        // As a container has it.
-        let inside = try await run(
-          ["healthcheck"],
-          ["TRANSOM_LISTEN": "0.0.0.0:\(service.port)"].merging(
-            TestKey.reader.environment()
-          ) { $1 })
-        #expect(inside.status == 0, "\(inside.text)")
+        // As a container has it, whose service may have its keys from elsewhere. Neither lets anybody in.
+        let inside = ["TRANSOM_LISTEN": "0.0.0.0:\(service.port)"]
+        let asked = try await run(["healthcheck"], inside)
+        #expect(asked.status == 0, "\(asked.text)")
+        let url = ["--database-url", cluster.connectionString()]
+        let migrated = try await run(["migrate"] + url, inside)
+        #expect(migrated.status == 0, "\(migrated.text)")
+        let served = try await run(["serve"] + url, inside)
+        #expect(served.status != 0 && served.text.contains("TRANSOM_LISTEN"), "\(served.text)")
         try await cluster.stop(mode: .immediate)
         let down = try await run(listen)
         #expect(down.status == 1 && down.text.contains("HTTP/1.1 503"), "\(down.text)")
