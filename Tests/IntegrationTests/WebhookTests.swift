@@ -1,6 +1,7 @@
 import Glibc
 import TestSupport
 import Testing
+import TransomPostgres
 
 /// Webhooks, from the transaction to the receiver.
 @Suite(.timeLimit(.minutes(3))) struct WebhookTests {
@@ -164,6 +165,41 @@ import Testing
         return n
       }
       #expect(numbers == (0..<10).map(Double.init))
+    }
+  }
+
+  @Test
+  func `what is fanned out while a webhook is changed to be ordered is delivered in order, too`()
+    async throws
+  {
+    try await withReceiver { service, receiver, db in
+      let added = try await service.addWebhook(receiver.url("/ok"), "a")
+      let webhook = try #require(added["id"].text.flatMap { Int($0.dropFirst("wh_".count)) })
+      let databases = try Databases(["default": DatabaseConfiguration(url: db.connectionString)])
+      let changed = try await databases.default.atomic { tx in
+        // As another service does it.
+        try await tx.execute("select pg_advisory_xact_lock(\(0x7472_616E_736F_6D02))")
+        try await tx.execute(
+          """
+          insert into transom.deliveries (event_seq, webhook_id, is_ordered, due_at)
+          values (1, \(webhook)::bigint, false, now() + interval '1 hour')
+          """)
+        let change = Task {
+          try await service.request(
+            "PATCH", "/webhooks/wh_\(webhook)", body: #"{"ordered": true}"#)
+        }
+        try await eventually("it is changed, or waits beside the service's own fan-out") {
+          try await db.value(
+            """
+            select is_ordered or (select count(*) >= 2 from pg_locks where locktype = 'advisory' and not granted)
+            from transom.webhooks
+            """) == "t"
+        }
+        return change
+      }
+      #expect(try await changed.value.status == 200)
+      await databases.shutdown()
+      #expect(try await db.value("select is_ordered from transom.deliveries") == "t")
     }
   }
 

@@ -12,6 +12,10 @@ extension Outbox {
   /// What dispatchers do one after the other: any number that others do not use.
   private static let advisoryLock = 0x7472_616E_736F_6D02
 
+  /// Waits for a fan-out that goes on, and has later ones wait for the end of the transaction: each of them sees either
+  /// nothing or all of what a webhook is changed to, and a change sees all deliveries that were made before it.
+  static var lockFanOut: Statement { "select pg_advisory_xact_lock(\(advisoryLock))" }
+
   /// The id of an event that receivers and clients see, of the one in a column of `transom.new_events`.
   static func messageID(_ column: String) -> String {
     "'evt_' || replace(\(column)::text, '-', '')"
@@ -72,7 +76,8 @@ extension Outbox {
       select n.seq, \(messageID("n.id")), n.event, n.data, n.created_at
       from new n where n.seq = any (array(select distinct event_seq from made))
     )
-    select (select count(*) from new), (select count(*) from made)
+    select (select count(*) from new), (select count(*) from made),
+      (select count(*) from new where octet_length(url) > \(WebhookURL.maximumLength))
     """
 
   /// The patterns that take an event, as an array.
@@ -87,17 +92,18 @@ extension Outbox {
     """
   }
 
-  /// Makes deliveries of so many new events at most, and returns of how many, and how many deliveries these are.
+  /// Makes deliveries of so many new events at most, and returns of how many, how many deliveries these are, and how many
+  /// of the events are dropped, because the address they are for is too long.
   ///
   /// One dispatcher does so at a time: else one could take the first events of a webhook and another one those that were
   /// emitted later, and commit before it. The lock comes first, so that the second statement sees all that was committed
   /// under it. Nothing that is waited for depends on a client: each of these transactions ends by itself.
-  func fanOut(_ limit: Int) async throws -> (events: Int, deliveries: Int) {
+  func fanOut(_ limit: Int) async throws -> (events: Int, deliveries: Int, dropped: Int) {
     let results = try await database.pipeline([
-      "select pg_advisory_xact_lock(\(Self.advisoryLock))",
+      Self.lockFanOut,
       Statement(sql: Self.fanOutSQL, parameters: [limit]),
     ])
-    return try results[1].only((Int, Int).self)
+    return try results[1].only((Int, Int, Int).self)
   }
 
   /// Makes deliveries of all new events.
@@ -105,12 +111,13 @@ extension Outbox {
     while try await fanOut(Self.fanOutLimit.events).events > 0 {}
   }
 
-  /// What is pending: how many, and for how many milliseconds the oldest is due.
+  /// What is pending: how many, and for how many milliseconds the oldest is due of those whose webhook is not disabled.
   func backlog() async throws -> (count: Int, age: Int) {
     try await database.query(
       """
       select count(*), coalesce(extract(epoch from max(now() - since)) * 1000, 0)::bigint from (
-        select due_at from transom.deliveries where status = 'pending'
+        select case when webhook_id = any (array(select id from transom.webhooks where disabled_at is null)) then due_at end
+        from transom.deliveries where status = 'pending'
         union all
         select created_at from transom.new_events) as pending (since)
       """

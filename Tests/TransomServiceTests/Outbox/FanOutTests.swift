@@ -89,7 +89,7 @@ import TransomWebhooks
         from generate_series(1, 400) g
         """)
       try await db.query("select transom.emit('a', '{}')")
-      try await outbox.fanOut()
+      #expect(try await outbox.fanOut(9).dropped == 1)
       #expect(try await db.value("select count(*) from transom.deliveries") == "1")
       #expect(try await db.value("select count(*) from transom.new_events") == "0")
     }
@@ -179,7 +179,7 @@ import TransomWebhooks
       try await db.addWebhook("*")
       try await db.query("select transom.emit('n' || n, '{}') from generate_series(1, 5) n")
       let first = try await outbox.fanOut(2)
-      #expect(first == (2, 4))
+      #expect(first == (2, 4, 0))
       #expect(
         try await db.query("select event from transom.events order by seq") == [["n1"], ["n2"]])
       let rest = [
@@ -313,6 +313,14 @@ import TransomWebhooks
       try await db.query("update transom.new_events set created_at = now() - interval '1 hour'")
       let backlog = try await outbox.backlog()
       #expect(backlog.count == 3 && backlog.age >= 3_600_000)
+      try await outbox.fanOut()
+      try await db.query("update transom.deliveries set due_at = now() - interval '1 hour'")
+      let due = try await outbox.backlog()
+      #expect(due.count == 2 && due.age >= 3_600_000)
+      // What waits for somebody to enable its webhook is late for nobody.
+      try await db.query("update transom.webhooks set disabled_at = now()")
+      let disabled = try await outbox.backlog()
+      #expect(disabled.count == 2 && disabled.age == 0)
     }
   }
 }

@@ -201,6 +201,11 @@ actor Dispatcher: EventLoopActor {
       do {
         let made = try await outbox.fanOut(limit)
         if made.deliveries > 0 { signal.set() }
+        if made.dropped > 0 {
+          logger.error(
+            "events are dropped, because the address they are for is too long",
+            metadata: ["events": "\(made.dropped)"])
+        }
         mayHaveMore = made.events == limit
         fitting = Self.fittingLimit(after: made)
       } catch {
@@ -215,7 +220,9 @@ actor Dispatcher: EventLoopActor {
   }
 
   /// How many new events are taken next, so that there are not too many deliveries of them at a time.
-  private static func fittingLimit(after made: (events: Int, deliveries: Int)) -> Int {
+  private static func fittingLimit(
+    after made: (events: Int, deliveries: Int, dropped: Int)
+  ) -> Int {
     let limit = Outbox.fanOutLimit
     guard made.deliveries > 0 else { return limit.events }
     return max(1, min(limit.events, limit.deliveries * made.events / made.deliveries))
