@@ -147,7 +147,7 @@ class Transom:
     def try_once(self, workload):
         """One request whose answer is looked at: load alone would not notice nonsense."""
         aid = random.randint(1, 100_000 * self.cluster.scale)
-        values = {"aid": aid, "bid": 1, "tid": 1, "delta": 0, "ref": 1, "from": 7}
+        values = {"aid": aid, "bid": 1, "tid": 1, "delta": 0, "ref": 1, "from": 9500}
         text = self.body(workload).read_text()
         body = re.sub(r"\{\{(\w+)\}\}", lambda match: str(values[match[1]]), text)
         status, answer = self.call("POST", self.path, body)
@@ -176,7 +176,7 @@ class Transom:
                            and results[2]["results"][3]["error"]["sqlstate"] == "23505"
                            and results[2]["savepoint"] == results[3]["savepoint"] == "released"),
             "w4": lambda: results[0]["rows"] == json.loads(self.cluster.sql(
-                "SELECT json_agg(row) FROM (SELECT * FROM w4 WHERE id > 7 ORDER BY id LIMIT 1000) row")),
+                "SELECT json_agg(row) FROM (SELECT * FROM w4 WHERE id > 9500 ORDER BY id LIMIT 1000) row")),
         }
         if answer["status"] != "committed" or not wanted[workload]():
             raise Wrong(f"{workload}: wrong answer: {str(answer)[:600]}")

@@ -99,7 +99,7 @@ extension ConnectionScope {
     _ failed: (index: Int, error: ServerError)
   ) async throws -> Bool {
     let ran = failed.index - exchange.prefix.count + (failed.error.context == nil ? 0 : 1)
-    guard exchange.statements.prefix(max(0, ran)).allSatisfy({ $0.text.isPlainQuery }) else {
+    guard exchange.statements.prefix(max(0, ran)).allSatisfy({ SessionFootprint.isUndone($0.text.sql) }) else {
       return false
     }
     guard with({ $0.machine.isInBlock }) else { return true }
@@ -193,11 +193,6 @@ public struct ExecuteContext: Sendable {
 /// Is called around each statement: to time, count, log or refuse it. It must call `execute` once, or throw.
 public typealias ExecuteWrapper =
   @Sendable (_ context: ExecuteContext, _ execute: () async throws -> Void) async throws -> Void
-
-extension StatementText {
-  /// Whether all that it does is undone with its transaction: unlike COMMIT, CALL and DO, or `dblink` and `nextval` in a query.
-  fileprivate var isPlainQuery: Bool { SessionFootprint(of: sql).isEmpty }
-}
 
 extension ServerError {
   /// A prepared statement does not fit the catalogue any more, or somebody's own SQL took it or its name away.

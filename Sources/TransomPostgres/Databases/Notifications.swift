@@ -99,8 +99,7 @@ extension PostgresConnection {
       try Task.checkCancellation()
       do {
         // Before each look at the socket: those that came before the connection's end are told before it.
-        var found: [DatabaseNotification] = []
-        while let notification = handle.nextNotification() { found.append(notification) }
+        let found = notificationsThere()
         if !found.isEmpty { return found }
         try checkUsable()
         if try receive() { continue }
@@ -108,8 +107,17 @@ extension PostgresConnection {
         let wake = await wait(for: awaited, isShielded: false)
         if wake != .cancelled { try woke(wake) }
       } catch let error as ConnectionError {
+        // The last ones came together with the end.
+        let found = notificationsThere()
+        if !found.isEmpty { return found }
         throw PostgresError(error)
       }
     }
+  }
+
+  private func notificationsThere() -> [DatabaseNotification] {
+    var found: [DatabaseNotification] = []
+    while let notification = handle.nextNotification() { found.append(notification) }
+    return found
   }
 }

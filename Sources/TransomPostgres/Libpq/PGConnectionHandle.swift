@@ -315,7 +315,7 @@ final class PGCancelHandle: @unchecked Sendable {
 
 /// Runs a call that blocks, and keeps SIGPIPE from the process meanwhile.
 ///
-/// Before PostgreSQL 17 `PQcancel` writes to its socket as if there were no such signal: a server that hangs up at once, because
+/// `PQcancel` writes to its socket as if there were no such signal: a server that hangs up at once, because
 /// it is just ending, would end the process with it.
 private func withoutPipeSignal<Value>(_ body: () -> Value) -> Value {
   var signal = sigset_t()

@@ -38,6 +38,30 @@ struct SessionFootprint: OptionSet {
     return footprint
   }
 
+  /// Whether it is known that all that a statement does is undone when it fails, or its transaction: unlike COMMIT, CALL and
+  /// DO, which may commit something, or a session lock and `dblink` in a query.
+  static func isUndone(_ sql: String) -> Bool {
+    if SessionFootprint(of: sql).isEmpty { return true }
+    guard !holdsEscapedName(sql) else { return false }
+    var words = WordScanner(sql)
+    guard let first = words.next(), !words.hasSkipped else { return false }
+    guard undoneCommands.contains(first) else { return false }
+    while let word = words.next() {
+      if runsText(word)
+        || ["dblink", "pg_advisory", "pg_try_advisory"].contains(where: word.hasPrefix)
+      {
+        return false
+      }
+    }
+    return true
+  }
+
+  private static let undoneCommands: Set<String> = [
+    "alter", "analyze", "close", "comment", "create", "declare", "drop", "explain", "fetch",
+    "grant", "listen", "lock", "move", "notify", "refresh", "reset", "revoke", "set", "truncate",
+    "unlisten",
+  ]
+
   /// Whether a function of this name runs a text as SQL, which another text can hide.
   private static func runsText(_ word: String) -> Bool {
     word.hasPrefix("query_to_xml") || textRunners.contains(word)

@@ -38,7 +38,8 @@ final class Monitor: Sendable {
     self.version = version
     registry.describe("transom_webhooks_pending", "Deliveries that are pending.")
     registry.describe(
-      "transom_webhooks_oldest_seconds", "How long the oldest pending delivery has been due.")
+      "transom_webhooks_oldest_seconds",
+      "How long the oldest pending delivery of a webhook that is not disabled has been due.")
     registry.describe(
       "transom_webhooks_attempts", "Attempts to deliver by what came of them.")
     registry.describe(

@@ -12,9 +12,14 @@ extension Outbox {
   /// What dispatchers do one after the other: any number that others do not use.
   private static let advisoryLock = 0x7472_616E_736F_6D02
 
-  /// Waits for a fan-out that goes on, and has later ones wait for the end of the transaction: each of them sees either
-  /// nothing or all of what a webhook is changed to, and a change sees all deliveries that were made before it.
-  static var lockFanOut: Statement { "select pg_advisory_xact_lock(\(advisoryLock))" }
+  private static var lockFanOut: Statement { "select pg_advisory_xact_lock(\(advisoryLock))" }
+
+  /// For the transaction of a change: waits for a fan-out that goes on, and has later ones wait for the transaction's end.
+  /// Each of them sees either nothing or all of what a webhook is changed to, and the change sees all deliveries that were
+  /// made before it. A service that vanishes meanwhile must not keep the others from it.
+  static var holdFanOut: [Statement] {
+    ["set local idle_in_transaction_session_timeout = '5s'", lockFanOut]
+  }
 
   /// The id of an event that receivers and clients see, of the one in a column of `transom.new_events`.
   static func messageID(_ column: String) -> String {
@@ -97,7 +102,8 @@ extension Outbox {
   ///
   /// One dispatcher does so at a time: else one could take the first events of a webhook and another one those that were
   /// emitted later, and commit before it. The lock comes first, so that the second statement sees all that was committed
-  /// under it. Nothing that is waited for depends on a client: each of these transactions ends by itself.
+  /// under it. What is waited for depends on no client: each of these transactions ends by itself, and one that
+  /// changes a webhook soon after its service has vanished.
   func fanOut(_ limit: Int) async throws -> (events: Int, deliveries: Int, dropped: Int) {
     let results = try await database.pipeline([
       Self.lockFanOut,
@@ -116,7 +122,7 @@ extension Outbox {
     try await database.query(
       """
       select count(*), coalesce(extract(epoch from max(now() - since)) * 1000, 0)::bigint from (
-        select case when webhook_id = any (array(select id from transom.webhooks where disabled_at is null)) then due_at end
+        select case when webhook_id in (select id from transom.webhooks where disabled_at is null) then due_at end
         from transom.deliveries where status = 'pending'
         union all
         select created_at from transom.new_events) as pending (since)

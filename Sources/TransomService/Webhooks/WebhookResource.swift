@@ -128,7 +128,7 @@ struct WebhookResource: Sendable {
     var reader = JSONReader()
     let document = try WebhookDocument.decode(request.body, isNew: false, with: &reader)
     let body: String? = try await store { transaction in
-      if document.isOrdered != nil { try await transaction.execute(Outbox.lockFanOut) }
+      if document.isOrdered != nil { _ = try await transaction.pipeline(Outbox.holdFanOut) }
       guard try await transaction.execute(WebhookQueries.update(id, document)) == 1 else {
         return nil
       }
@@ -148,7 +148,7 @@ struct WebhookResource: Sendable {
 
   private func remove(_ id: Int) async throws -> Answer? {
     let count = try await store { transaction in
-      try await transaction.pipeline([Outbox.lockFanOut] + WebhookQueries.delete(id))[1].rowCount
+      try await transaction.pipeline(Outbox.holdFanOut + WebhookQueries.delete(id))[2].rowCount
     }
     try? await outbox.refresh()
     return count == 1 ? (204, nil) : nil

@@ -52,9 +52,9 @@ struct CancellationTests {
           // is a signal, which ends the process.
           try FileManager.default.removeItem(atPath: path)
           let other = try HangUpServer.start(at: .unix(path: path))
+          defer { other.stop() }
           for _ in 0..<300 { await connection.cancelRunning() }
           try await eventually("all have been tried") { other.acceptedConnections == 300 }
-          other.stop()
           try await database.query(
             "select pg_cancel_backend(pid) from pg_stat_activity where query like 'select pg_sleep%'"
           )

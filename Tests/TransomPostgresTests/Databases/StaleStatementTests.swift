@@ -144,6 +144,11 @@ struct StaleStatementTests {
       }
       try await server.query("alter table t add column more int")
       #expect(try await connection.pipeline(["select 1", select])[1].columns.count == 3)
+      // What it does itself in front is undone, and done again.
+      let own = try await connection.pipeline(["alter table t drop column more", select])
+      #expect(own[1].columns.count == 2)
+      try await server.query("alter table t add column more int")
+      try await connection.execute(select)
       try await server.query("alter table t drop column more")
       try await connection.atomic { tx in
         try await tx.atomic { inner in
