@@ -153,20 +153,25 @@ import TransomCluster
   @Test func `no value is cut, and a json string within others is one`() async throws {
     let files = [
       "cut.yaml": """
-      params: {code: char, codes: "character[]", flags: bit, who: jsonb}
+      params: {code: char, codes: "character[]", flags: bit, who: jsonb, all: "jsonb[]"}
       row_format: arrays
       statements:
-        - sql: "select :code, :codes, :flags, $1::jsonb, $2::jsonb"
+        - sql: "select :code, :codes, :flags, :all, $1::jsonb, $2::jsonb"
           params: [{owner: !param who, all: [!param who]}, [!param who]]
       """
     ]
     try await Self.withNamed(files) { _, service in
       let answer = try await Self.run(
-        service, "cut", #"{"code": "USD", "codes": ["EUR"], "flags": "1010", "who": "a\"b"}"#)
+        service, "cut",
+        #"{"code": "USD", "codes": ["EUR"], "flags": "1010", "who": "a\"b", "all": ["1", 1, {"a": "b"}]}"#
+      )
       #expect(answer.status == 200, "\(answer.body)")
       #expect(
         answer.body["results"][0]["rows"] == [
-          ["USD", ["EUR"], "1010", ["owner": "a\"b", "all": ["a\"b"]], ["a\"b"]]
+          [
+            "USD", ["EUR"], "1010", ["1", 1, ["a": "b"]], ["owner": "a\"b", "all": ["a\"b"]],
+            ["a\"b"],
+          ]
         ], "\(answer.body)")
     }
   }

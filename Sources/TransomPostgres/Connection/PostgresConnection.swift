@@ -18,7 +18,8 @@ package actor PostgresConnection: EventLoopActor {
   private var descriptor: FileDescriptor?
   nonisolated let watch: DescriptorWatch
   let isEncrypted: Bool
-  let preparesStatements: Bool
+  private let mayPrepareStatements: Bool
+  private(set) var preparesStatements: Bool
   var pipeline = PipelineStateMachine()
   var statements: StatementCache
   /// The last read may have left something in the socket: what the kernel reported is used up.
@@ -60,7 +61,8 @@ package actor PostgresConnection: EventLoopActor {
     openedAt = loop.now
     checkAgainAt = loop.now
     isEncrypted = handle.isEncrypted
-    preparesStatements = configuration.preparesStatements
+    mayPrepareStatements = configuration.preparesStatements
+    preparesStatements = mayPrepareStatements
     statements = StatementCache(capacity: configuration.preparedStatementLimit)
   }
 
@@ -95,6 +97,14 @@ package actor PostgresConnection: EventLoopActor {
     handle.finish()
     descriptor = nil
     resumeCancelWaiters()
+  }
+
+  /// Whether statements are prepared and kept from now on, if the configuration wants that at all.
+  ///
+  /// The server infers the types of parameters once, when it prepares a statement: where the same text may mean other
+  /// tables, by another `search_path`, it must not be kept.
+  package func prepareStatements(_ wanted: Bool) {
+    preparesStatements = mayPrepareStatements && wanted
   }
 
   // MARK: Sending

@@ -99,9 +99,8 @@ extension ConnectionScope {
     _ failed: (index: Int, error: ServerError)
   ) async throws -> Bool {
     let ran = failed.index - exchange.prefix.count + (failed.error.context == nil ? 0 : 1)
-    guard exchange.statements.prefix(max(0, ran)).allSatisfy({ SessionFootprint.isUndone($0.text.sql) }) else {
-      return false
-    }
+    let before = exchange.statements.prefix(max(0, ran))
+    guard before.allSatisfy({ SessionFootprint.isUndone($0.text.sql) }) else { return false }
     guard with({ $0.machine.isInBlock }) else { return true }
     guard case .begin = commands.first else { return false }
     guard await send(["ROLLBACK"]) != nil else { return false }

@@ -26,6 +26,8 @@ final class ConnectionScope: Sendable {
     var lastFailure: ServerError?
     /// Whether the transaction can have stored anything: it was not begun as read-only, or ran anything but SELECT.
     var mayHaveWritten = false
+    /// When the outermost block has begun.
+    var beganAt = MonotonicInstant(sinceOrigin: .zero)
     /// Whether the connection stays with the task when a transaction is over.
     var keepsConnection = false
     /// Names of server-side cursors that are in use.

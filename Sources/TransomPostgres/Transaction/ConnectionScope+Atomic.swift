@@ -36,6 +36,7 @@ extension ConnectionScope {
       try with { state throws(TransactionStateMachine.Refusal) in
         if !state.machine.isInBlock {
           state.lastFailure = nil
+          state.beganAt = .now
           state.mayHaveWritten = request.options.isReadOnly != true
         }
         try state.machine.blockBegan(request)
@@ -200,9 +201,10 @@ extension ConnectionScope {
     case .unknown: id = nil
     case .known(let number): id = number
     }
+    let begin = with { $0.beganAt }
     let deadline = ContinuousClock.now + database.configuration.inDoubtLimit
     while let id, ContinuousClock.now < deadline {
-      switch await fate(of: id, by: deadline) {
+      switch await fate(of: id, since: begin, by: deadline) {
       case "committed": return
       case "aborted": throw try await undone(Self.notCommitted)
       default: await pause(.milliseconds(50))
@@ -222,18 +224,28 @@ extension ConnectionScope {
 
   /// `committed`, `aborted`, or `in progress` while the old server process is still at it; nil if nobody tells. A server that
   /// does not answer in time loses the connection.
+  ///
+  /// After a crash PostgreSQL may give out numbers again that it has told, but not written down: then "committed" may be
+  /// another transaction's. A crash resets the statistics, whose age is asked for with it.
   private func fate(
-    of transactionID: String, by deadline: ContinuousClock.Instant
+    of transactionID: String, since begin: MonotonicInstant, by deadline: ContinuousClock.Instant
   ) async -> String? {
     guard let lease = try? await database.lease(onLoop: loop, isShielded: true) else { return nil }
     let reply = await lease.connection.exchange(
-      Exchange("SELECT pg_xact_status(\(transactionID)::xid8)"),
+      Exchange(
+        """
+        SELECT pg_xact_status(\(transactionID)::xid8), (SELECT
+          (extract(epoch FROM clock_timestamp() - stats_reset) * 1000)::bigint FROM pg_stat_bgwriter)
+        """),
       within: min(deadline - .now, Self.limitOfQuestion))
     await database.pool.release(lease)
     guard case .result(let result) = reply.outcomes.first, result.handle.rowCount == 1 else {
       return nil
     }
-    return PostgresValue(result, row: 0, column: 0).text
+    let fate = PostgresValue(result, row: 0, column: 0).text
+    let age = PostgresValue(result, row: 0, column: 1).text.flatMap { Int($0) }
+    if fate != "aborted", let age, .milliseconds(age) <= MonotonicInstant.now - begin { return nil }
+    return fate
   }
 
   /// Waits, also in a cancelled task.

@@ -7,6 +7,8 @@ package final class Caller: Sendable {
   package let rights: Rights
   private let limiter: RateLimiter?
   private let session: CallerSession?
+  /// The role that its token gives it.
+  var role: String? { session?.role }
 
   package init(name: String, rights: Rights, limits: RateLimiter.Limits = .init()) {
     self.name = name

@@ -26,8 +26,11 @@ struct CommitResolver {
     self.loop = loop
   }
 
-  /// Asks until the transaction has ended; nil if that is not to be found out.
-  func fate(of id: UInt64) async -> Fate? {
+  /// Asks until the transaction has ended; nil if that is not to be found out. It has begun at `begin`, or later.
+  ///
+  /// After a crash PostgreSQL may give out numbers again that it has told, but not written down: then "committed" may be
+  /// another transaction's. A crash resets the statistics, whose age is asked for with it.
+  func fate(of id: UInt64, since begin: MonotonicInstant) async -> Fate? {
     let deadline = loop.now + Self.limit
     var parameters = ParameterList()
     parameters.append(String(id).utf8)
@@ -40,7 +43,11 @@ struct CommitResolver {
       case .row(let row):
         // NULL: it is so old that nobody knows any more.
         guard let status = row.first ?? nil else { return nil }
-        if let fate = Fate(rawValue: String(decoding: status, as: UTF8.self)) { return fate }
+        let fate = Fate(rawValue: String(decoding: status, as: UTF8.self))
+        if fate == .aborted { return fate }
+        let age = (row.last ?? nil).flatMap { Int(String(decoding: $0, as: UTF8.self)) }
+        if let age, .milliseconds(age) <= MonotonicInstant.now - begin { return nil }
+        if let fate { return fate }
       case .refused(let error) where error.isOfTheMoment: break
       // Such as by a server that has taken over without having got the transaction.
       case .noRow, .refused: return nil
@@ -58,12 +65,17 @@ struct CommitResolver {
     await inquiry.ask(sql, parameters, by: min(deadline, loop.now + Self.limitOfQuestion))
   }
 
-  private static let sql = "select pg_catalog.pg_xact_status($1::xid8)"
-  /// The number alone could be another process's by now: it is ended only while it has the transaction.
+  private static let sql = """
+    select pg_catalog.pg_xact_status($1::xid8), (select
+      (extract(epoch from pg_catalog.clock_timestamp() - stats_reset) * 1000)::bigint from pg_catalog.pg_stat_bgwriter)
+    """
+  /// The number alone could be another process's by now: it is ended only while it has the transaction. One that waits for
+  /// a standby has committed already, but nobody is to see that before the standby has it.
   private static let endSQL = """
     select pg_catalog.bool_or(pg_catalog.pg_terminate_backend(pid))::text
     from pg_catalog.pg_stat_activity
     where backend_xid::text = ($1::xid8::xid)::text and pid <> pg_catalog.pg_backend_pid()
+      and wait_event is distinct from 'SyncRep'
     """
 
   private func wait(_ pause: Duration) async {

@@ -167,8 +167,10 @@ struct ReferenceResolver {
         throw failure("the references lead to too many large results in turn")
       }
       var reader = JSONReader()
-      guard (try? reader.read(text.span, depth: RequestDecoder.maximumJSONDepth)) != nil else {
-        throw failure("the result holds JSON that is nested too deeply")
+      do throws(JSONError) {
+        try reader.read(text.span, depth: RequestDecoder.maximumJSONDepth)
+      } catch {
+        throw failure("the result holds JSON that cannot be read: \(error.message)")
       }
       result = ReadResult(reader)
       keep(result, of: target, text.count)
@@ -205,11 +207,13 @@ struct ReferenceResolver {
     switch result.reader.kind(of: node) {
     case .object:
       var children = result.reader.children(of: node)
+      // Of two of a name the last, as PostgreSQL and clients take it: json, unlike jsonb, keeps both.
+      var found: JSONNode?
       while let key = result.reader.next(&children), let value = result.reader.next(&children) {
         passed += 1
-        if result.reader.text(of: key, equals: token) { return value }
+        if result.reader.text(of: key, equals: token) { found = value }
       }
-      return nil
+      return found
     case .array:
       guard let index = Int(token), String(index) == token, index >= 0 else { return nil }
       return element(index, of: node, in: result)

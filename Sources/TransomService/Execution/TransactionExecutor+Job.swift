@@ -32,6 +32,8 @@ extension TransactionExecutor {
     var hasBegunStream = false
     /// Whether an attempt with an Idempotency-Key may be stored: the next one finds out.
     var isInDoubt = false
+    /// Whether another request has used the Idempotency-Key, or may be about to: what became of that is not known yet.
+    var isKeyTaken = false
     /// Whether the answer was kept from an earlier request.
     var isReplay = false
     /// When the answers of the last attempt came, and when it had ended.

@@ -179,7 +179,8 @@ package actor TransactionExecutor: EventLoopActor {
     do {
       return try await attempt(&job)
     } catch {
-      guard job.isInDoubt else { throw error }
+      if case .idempotencyKeyReused = error, !job.isInDoubt { throw error }
+      guard job.isInDoubt || job.isKeyTaken else { throw error }
       guard case .databaseUnavailable = error, job.interruption.reason == nil else {
         throw .commitInDoubt(transactionID: nil, hasKey: true)
       }
@@ -222,7 +223,7 @@ package actor TransactionExecutor: EventLoopActor {
     if !lease.releaseAtOnce() { await lease.release() }
 
     if case .inDoubt(let id?) = ending {
-      ending = await resolve(id, job)
+      ending = await resolve(id, job, since: began)
     }
 
     switch ending {
@@ -247,6 +248,7 @@ package actor TransactionExecutor: EventLoopActor {
       job.buffer = writer.discard()
       return nil
     case .finished(.rolledBack(let failure)) where failure.isUsedKey:
+      job.isKeyTaken = true
       job.buffer = writer.discard()
       return try await keptAnswer(&job)
     case .inDoubt where job.plan.isIdempotent:
@@ -293,7 +295,10 @@ package actor TransactionExecutor: EventLoopActor {
     job.overflowing = run.overflowing.flatMap { job.plan.pointer(of: .statement($0)) }
     job.hasBegunStream = run.hasBegunStream
     // Who has the key knows that no other attempt has stored anything.
-    if run.hasClaimed { job.isInDoubt = false }
+    if run.hasClaimed { (job.isInDoubt, job.isKeyTaken) = (false, false) }
+    if case .finished(.rolledBack(let failure)) = ending, failure.hasWaitedForKey {
+      job.isKeyTaken = true
+    }
     job.timing.encode += run.encoding
     job.times = run.times
     if case .notBegun = ending { job.attempts -= 1 }
@@ -338,9 +343,9 @@ package actor TransactionExecutor: EventLoopActor {
   /// Finds out what became of a transaction whose connection was lost at its end. That may take longer than the request
   /// has time: a late answer is worth more than none.
   private nonisolated func resolve(
-    _ id: UInt64, _ job: Job
+    _ id: UInt64, _ job: Job, since begin: MonotonicInstant
   ) async -> TransactionRun.Ending {
-    switch await CommitResolver(job.database, loop).fate(of: id) {
+    switch await CommitResolver(job.database, loop).fate(of: id, since: begin) {
     case .committed: .finished(.committed)
     case .aborted: .lost(.lost("it was lost at COMMIT, which was not carried out"), nil)
     case nil: .inDoubt(transactionID: id)
@@ -381,4 +386,7 @@ package actor TransactionExecutor: EventLoopActor {
 extension PlanStateMachine.Failure {
   /// Whether the Idempotency-Key has been used.
   fileprivate var isUsedKey: Bool { step == .claim && error?.sqlState == .uniqueViolation }
+
+  /// Whether it was ended while it waited for another request with the Idempotency-Key.
+  fileprivate var hasWaitedForKey: Bool { step == .claim && error?.sqlState == .queryCanceled }
 }

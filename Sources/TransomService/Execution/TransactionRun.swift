@@ -161,6 +161,7 @@ struct TransactionRun: ~Copyable {
     defer { receivedTooMuch = connection.receivedTooMuch }
     do throws(ConnectionError) {
       connection.limitReceiving(to: receiveBudget, endsRow: plan.mayStore && !plan.endsApart)
+      connection.prepareStatements(!plan.setsSearchPath)
       isDeallocating = try connection.enqueueDeallocations()
       if !(try send(machine.first, writer, on: connection)) {
         if let outcome = try proceed(&writer, on: connection) { return .ended(.finished(outcome)) }

@@ -118,6 +118,8 @@ package final class TransactionPlan: Sendable {
   package let mayStore: Bool
   private let beginSQL: String
   private let settingNames: [String]
+  /// Whether names may mean other tables in it than elsewhere.
+  let setsSearchPath: Bool
   private let reportParameters: Range<Int>
   private let ownParameters: Int
   /// Whether the answer is kept under an Idempotency-Key.
@@ -142,6 +144,9 @@ package final class TransactionPlan: Sendable {
     isImplicit = key == nil && !endsApart && request.mayRunImplicitly
     beginSQL = isImplicit ? "" : Self.beginSQL(request)
     settingNames = request.settings.map(\.name)
+    setsSearchPath = settingNames.contains {
+      $0.utf8.count == 11 && $0.lowercasedASCII == "search_path"
+    }
     reportParameters = request.report?.parameters ?? 0..<0
     ownParameters = request.parameters.count + (key == nil ? 0 : Self.claimParameters)
     arrays = request.arrays

@@ -7,12 +7,14 @@ package struct IdempotencyKey: Equatable, Sendable {
 
   /// The key as it is stored: behind the caller's name, so that nobody gets the answers of others.
   package let name: String
-  /// SHA-256 of the request's body, behind the transaction's name if it has one.
+  /// SHA-256 of the request's body, behind the transaction's name and in front of the role that the caller has by a token, if there
+  /// are any.
   private let fingerprint: [UInt8]
 
   /// Nil if the name is none.
   package init?(
-    _ name: String, body: [UInt8], of caller: String? = nil, for transaction: String? = nil
+    _ name: String, body: [UInt8], of caller: String? = nil, as role: String? = nil,
+    for transaction: String? = nil
   ) {
     guard 1...Self.maximumLength ~= name.utf8.count, name.utf8.allSatisfy({ 0x20...0x7e ~= $0 })
     else { return nil }
@@ -20,7 +22,9 @@ package struct IdempotencyKey: Equatable, Sendable {
     self.name = caller.map { "\($0)\n\(name)" } ?? name
     // No body without a name is the same: it would not be JSON.
     let prefix = transaction.map { Array("\($0)\n".utf8) } ?? []
-    fingerprint = Array(SHA256.hash(data: prefix + body))
+    // Behind a NUL, which neither has: with another role it is another request.
+    let suffix: [UInt8] = role.map { [0] + Array($0.utf8) } ?? []
+    fingerprint = Array(SHA256.hash(data: prefix + body + suffix))
   }
 
   /// Appends the fingerprint as bytea.

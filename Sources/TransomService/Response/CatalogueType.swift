@@ -72,10 +72,11 @@ extension CatalogueType {
 
   private static let isAttribute = "t.typtype = 'c' and a.attrelid = t.typrelid and a.attnum > 0"
 
-  /// Every change of a row gives it another `xmin`, or if it is of the same transaction, another `ctid`.
+  /// Every change of a row gives it another `xmin`, or if it is of the same transaction, another `ctid`. The names tell
+  /// apart what another database may have at the same places.
   private static let stamp = """
-    pg_catalog.concat(t.xmin, t.ctid, (select pg_catalog.string_agg(
-      pg_catalog.concat(' ', a.attnum, ':', a.xmin, a.ctid), '' order by a.attnum)
+    pg_catalog.concat(t.xmin, t.ctid, t.typtype, t.typbasetype, t.typelem, t.typname, (select pg_catalog.string_agg(
+      pg_catalog.concat(' ', a.attnum, ':', a.xmin, a.ctid, a.atttypid, a.attname), '' order by a.attnum)
       from pg_catalog.pg_attribute a where \(isAttribute)))
     """
 }

@@ -214,9 +214,10 @@ package final class ServiceHandler: RequestHandler {
     else { return .failure(.invalidIdempotencyKey) }
     var body: [UInt8] = []
     body.append(copying: request.body)
-    guard let key = IdempotencyKey(name, body: body, of: caller?.name, for: named?.name) else {
-      return .failure(.invalidIdempotencyKey)
-    }
+    guard
+      let key = IdempotencyKey(
+        name, body: body, of: caller?.name, as: caller?.role, for: named?.name)
+    else { return .failure(.invalidIdempotencyKey) }
     return .success(key)
   }
 

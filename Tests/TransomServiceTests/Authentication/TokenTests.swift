@@ -70,6 +70,21 @@ import Testing
     _ = try Self.caller(try issuer.token(TestIssuer.claims("ada"), header: header), tokens)
   }
 
+  @Test func `a client without a subject is the same with its next token`() async throws {
+    let tokens = try await Self.authenticator("ES256")
+    let issuer = try Self.issuer("ES256")
+    func name(_ claims: String) throws -> String {
+      try Self.caller(try issuer.token("{\(claims)}"), tokens).name
+    }
+    let first = try name(
+      #""client_id": "a", "exp": \#(Self.now(60)), "iat": \#(Self.now(-9)), "jti": "1""#)
+    let next = try name(
+      #""client_id": "a", "exp": \#(Self.now(90)), "iat": \#(Self.now(-1)), "jti": "2""#)
+    let other = try name(
+      #""client_id": "b", "exp": \#(Self.now(60)), "iat": \#(Self.now(-9)), "jti": "1""#)
+    #expect(first == next && first != other && first.hasPrefix("jwt:"))
+  }
+
   @Test func `no other algorithm is taken, whatever a token says`() async throws {
     for algorithm in ["HS256", "RS256", "ES256"] {
       let tokens = try await Self.authenticator(algorithm)

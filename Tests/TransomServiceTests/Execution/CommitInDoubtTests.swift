@@ -151,9 +151,40 @@ import TransomPostgres
         proxy.stall(.toServer, .toClient)
         let loop = harness.group.loops[0]
         let fate = await withTaskExecutorPreference(loop) {
-          await CommitResolver(harness.pool.onLoop(0), loop).fate(of: 7)
+          await CommitResolver(harness.pool.onLoop(0), loop).fate(of: 7, since: .now)
         }
         #expect(fate == nil)
+      }
+    }
+  }
+
+  @Test
+  func
+    `that a transaction is committed is not believed of a server that has crashed since it began`()
+    async throws
+  {
+    try await withDatabase { database in
+      try await database.query("create table t (n int)")
+      try await withExecutor(for: database, { _ in }) { harness in
+        func fates(of id: UInt64) async -> [CommitResolver.Fate?] {
+          let loop = harness.group.loops[0]
+          return await withTaskExecutorPreference(loop) {
+            let resolver = CommitResolver(harness.pool.onLoop(0), loop)
+            // As of a crash, there are statistics since the start only.
+            let before = MonotonicInstant.now + .seconds(-1_000_000)
+            return [
+              await resolver.fate(of: id, since: .now), await resolver.fate(of: id, since: before),
+            ]
+          }
+        }
+        let committed = try await database.value(
+          "with a as (insert into t values (1)) select pg_current_xact_id()")
+        #expect(
+          await fates(of: try #require(committed.flatMap { UInt64($0) })) == [.committed, nil])
+        let aborted = try await database.query(
+          "begin; insert into t values (2); select pg_current_xact_id(); rollback")
+        let id = try #require(aborted.joined().compactMap { $0.flatMap { UInt64($0) } }.first)
+        #expect(await fates(of: id) == [.aborted, .aborted])
       }
     }
   }

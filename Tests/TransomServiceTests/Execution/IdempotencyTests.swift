@@ -111,10 +111,43 @@ extension TestDatabase {
           try await waiting(2, in: database)
           try await first.run("commit")
           let problem = try await answer.value
-          #expect(problem.code == "timeout" && problem.outcome == .rolledBack)
+          // The first has stored something, and so the request that the key stands for.
+          #expect(problem.code == "commit-in-doubt" && problem.outcome == .unknown)
           try await locked.value
         }
       }
+    }
+  }
+
+  @Test
+  func `who waits for another request with the key in vain is not told that nothing is stored`()
+    async throws
+  {
+    try await withSchema { harness, database in
+      try await withSideConnection(database) { first in
+        try await first.run(
+          """
+          begin; insert into transom.idempotency_keys (key, fingerprint, expires_at)
+          values ('a', '', now() + interval '1 hour')
+          """)
+        let problem = try await harness.refusal(Self.insert(1, #""timeout_ms": 300, "#), key: "a")
+        #expect(problem.code == "commit-in-doubt" && problem.outcome == .unknown)
+        try await first.run("rollback")
+        // Nobody has used it after all.
+        #expect(try await !harness.send(Self.insert(1), key: "a").isReplay)
+        #expect(try await database.numbers() == ["1"])
+      }
+    }
+  }
+
+  @Test func `with another role it is another request`() {
+    func key(_ role: String?, _ name: String? = nil) -> IdempotencyKey? {
+      IdempotencyKey("a", body: Array("{}".utf8), of: "ada", as: role, for: name)
+    }
+    #expect(key("x") == key("x"))
+    let all = [key(nil), key("x"), key("y"), key(nil, "x"), key("x", "x")]
+    for (index, one) in all.enumerated() {
+      #expect(all[(index + 1)...].allSatisfy { $0 != one })
     }
   }
 

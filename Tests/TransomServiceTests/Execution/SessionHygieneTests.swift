@@ -11,6 +11,29 @@ import TransomService
     return answer["results"]?[0]?["rows"]?.elements.map { $0.elements.map(\.text) } ?? []
   }
 
+  @Test func `under another path a statement's parameters have other types`() async throws {
+    try await withDatabase { database in
+      try await database.query(
+        "create schema a; create table a.x (d date); create schema b; create table b.x (d timestamp)"
+      )
+      try await withExecutor(for: database) {
+        $0.connections = 1
+      } _: { harness in
+        for schema in ["a", "b", "a", "b"] {
+          _ = try await harness.execute(
+            """
+            {"settings": {"search_path": "\(schema)"},
+              "statements": [{"sql": "insert into x values ($1)", "params": ["2026-05-01 14:30:00"]}]}
+            """)
+        }
+      }
+      #expect(
+        try await database.query(
+          "select distinct d from b.x union select distinct d from a.x order by d")
+          == [["2026-05-01 00:00:00"], ["2026-05-01 14:30:00"]])
+    }
+  }
+
   @Test(arguments: [
     ("set app.tenant = '42'", "select coalesce(current_setting('app.tenant', true), '')", ""),
     (

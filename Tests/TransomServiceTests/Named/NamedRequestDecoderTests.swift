@@ -63,7 +63,9 @@ import TransomService
       ("timestamp with time zone", #""now""#, nil), ("json", #"{"a":[null,{}]}"#, nil),
       ("jsonb", "[1]", nil), ("jsonb", "7", nil), ("jsonb", "true", nil),
       ("jsonb", #""a\"b""#, #""\"a\\\"b\"""#), ("int4[]", "[1,null,[2,3]]", nil),
-      ("text[]", "[]", nil), ("jsonb[]", #"[1,"a"]"#, nil), ("shop.mood", #""fine""#, nil),
+      ("text[]", "[]", nil),
+      ("jsonb[]", #"[1,"a",[null,"1"],{"a":"b"}]"#, #"[1,"\"a\"",[null,"\"1\""],{"a":"b"}]"#),
+      ("shop.mood", #""fine""#, nil),
       (#""My Type""#, "[1]", nil), ("mood", "7", nil),
     ] as [(String, String, String?)])
   func `a value of its type is bound as it stands, as JSON where that is wanted`(

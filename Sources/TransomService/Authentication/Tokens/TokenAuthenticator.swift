@@ -65,16 +65,16 @@ package final class TokenAuthenticator: Sendable {
     let claims = try TokenClaims(compact.payload, under: policy, with: &json)
     try claims.check(at: now, leeway: policy.leeway)
     return state.withLock { state in
-      let known = Self.known(claims, hash, self, &state)
+      let known = Self.known(claims, self, &state)
       state.tokens[hash] = known
       return known
     }
   }
 
   private static func known(
-    _ claims: TokenClaims, _ hash: KeyHash, _ tokens: TokenAuthenticator, _ state: inout State
+    _ claims: TokenClaims, _ tokens: TokenAuthenticator, _ state: inout State
   ) -> Known {
-    let name = identity(claims, hash)
+    let name = identity(claims)
     var limiter: RateLimiter?
     if !tokens.limits.isUnlimited {
       limiter = state.limiters[name] ?? RateLimiter(tokens.limits)
@@ -93,9 +93,12 @@ package final class TokenAuthenticator: Sendable {
     return Known(claims: claims, caller: caller, refusal: refusal)
   }
 
-  /// The issuer and its subject, in a form that has always the same length; without a subject every token is somebody else.
-  private static func identity(_ claims: TokenClaims, _ hash: KeyHash) -> String {
-    guard let subject = claims.subject else { return "jwt:\(hash.hexadecimal)" }
+  /// The issuer and its subject, in a form that has always the same length; without a subject all that a token has again
+  /// when it is renewed: who sends a request again with a new token must find the answer to the first.
+  private static func identity(_ claims: TokenClaims) -> String {
+    guard let subject = claims.subject else {
+      return "jwt:\(KeyHash(of: [0] + claims.lasting).hexadecimal)"
+    }
     let text = "\((claims.issuer ?? "").utf8.count):\(claims.issuer ?? "")\(subject)"
     return "jwt:\(KeyHash(of: Array(text.utf8)).hexadecimal)"
   }

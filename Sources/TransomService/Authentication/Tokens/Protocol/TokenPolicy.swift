@@ -35,6 +35,8 @@ package struct TokenClaims: Equatable, Sendable {
   package let subject: String?
   /// `iss`.
   package let issuer: String?
+  /// The claims that a token of the same client has again when it is renewed, as JSON: without the times and the number.
+  let lasting: [UInt8]
   package let role: Role
   /// From when on the token is valid, and until when, in seconds since 1970.
   package let notBefore: Double
@@ -59,6 +61,7 @@ package struct TokenClaims: Equatable, Sendable {
     else { throw .malformed }
     let claims = try Self.claims(json)
     self.json = String(decoding: payload, as: UTF8.self)
+    lasting = Self.lasting(json)
     subject = try Self.text(claims["sub"], json)
     let issuer = try Self.text(claims["iss"], json)
     guard policy.issuers.isEmpty || policy.issuers.contains(where: { $0.hasSameBytes(as: issuer) })
@@ -89,6 +92,18 @@ package struct TokenClaims: Equatable, Sendable {
       guard claims.updateValue(value, forKey: json.string(key)) == nil else { throw .malformed }
     }
     return claims
+  }
+
+  private static func lasting(_ json: borrowing JSONReader) -> [UInt8] {
+    var writer = JSONWriter()
+    var children = json.children(of: json.root)
+    while let key = json.next(&children), let value = json.next(&children) {
+      guard !json.text(of: key, isOneOf: ["exp", "nbf", "iat", "jti"]) else { continue }
+      writer.json(key, json)
+      writer.json(value, json)
+      writer.bytes.append(UInt8(ascii: "\n"))
+    }
+    return writer.bytes
   }
 
   private static func text(
