@@ -252,6 +252,18 @@ import Testing
           await client.close()
         }
       }
+      // Nor where everybody is let in, and nobody looks at a body.
+      for (line, status) in [
+        ("GET /livez", 200), ("GET /readyz", 200), ("GET /health", 200), ("GET /openapi.yaml", 200),
+        ("GET /docs", 200), ("OPTIONS /transactions", 204), ("GET /metrics", 401),
+      ] {
+        let client = try await fixture.service.connect()
+        try await client.send(
+          "\(line) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8000000\r\n\r\n")
+        let response = try await client.response()
+        #expect(response.status == status && response["Connection"] == "close", "\(line)")
+        await client.close()
+      }
       // Whoever is let in has the body read.
       let client = try await fixture.service.connect()
       let padding = String(repeating: " ", count: 200_000)

@@ -59,7 +59,7 @@ package actor ResponseStream: EventLoopActor {
     put(next)
     let isSent = await flush(isStoppable: true)
     // Each part is a turn: other connections of the loop get theirs.
-    await Task.yield()
+    await loop.nextTurn()
     return isSent
   }
 

@@ -22,6 +22,8 @@ package actor PostgresConnection: EventLoopActor {
   private(set) var preparesStatements: Bool
   var pipeline = PipelineStateMachine()
   var statements: StatementCache
+  /// Not after the first of them was prepared.
+  private var statementsSince: MonotonicInstant
   /// The last read may have left something in the socket: what the kernel reported is used up.
   var mayHaveMore = false
   /// The last read may have left something inside TLS, where the kernel does not see it.
@@ -64,6 +66,7 @@ package actor PostgresConnection: EventLoopActor {
     mayPrepareStatements = configuration.preparesStatements
     preparesStatements = mayPrepareStatements
     statements = StatementCache(capacity: configuration.preparedStatementLimit)
+    statementsSince = loop.now
   }
 
   /// Connects, off the loop, and settles on it.
@@ -79,6 +82,11 @@ package actor PostgresConnection: EventLoopActor {
       try PostgresConnection(handle, configuration, on: loop)
     }
   }
+
+  /// How long prepared statements are kept. The server infers the types of parameters when it prepares a statement, and holds
+  /// to them: where a column has another type since, it converts twice, a `date` to a `timestamp` without the time, or
+  /// refuses what the column takes now. It tells nobody, so that this must not last.
+  private static let lifetimeOfStatements = Duration.seconds(60)
 
   // MARK: State
 
@@ -167,6 +175,12 @@ package actor PostgresConnection: EventLoopActor {
   ///
   /// - Returns: whether anything was added.
   package func enqueueDeallocations() throws(ConnectionError) -> Bool {
+    if statements.count == 0 {
+      statementsSince = loop.now
+    } else if loop.now - statementsSince >= Self.lifetimeOfStatements {
+      statements.evictAll()
+      statementsSince = loop.now
+    }
     let commands = statements.takeDeallocations()
     guard !commands.isEmpty else { return false }
     for command in commands { try enqueueUnnamed(command) }

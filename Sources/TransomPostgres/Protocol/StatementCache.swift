@@ -84,6 +84,12 @@ struct StatementCache {
     deallocations = [Self.all]
   }
 
+  /// Lets all statements go that the server knows, and nobody else's, to be prepared anew under new names. Nothing may be on
+  /// its way.
+  mutating func evictAll() {
+    for (sql, entry) in entries where entry.isConfirmed { evict(sql, entry.statement) }
+  }
+
   /// Takes note of a statement that is run without being prepared.
   mutating func noteUnprepared(_ sql: String) { footprint.formUnion(SessionFootprint(of: sql)) }
 

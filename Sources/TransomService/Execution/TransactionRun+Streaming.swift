@@ -1,3 +1,4 @@
+internal import TransomEventLoop
 internal import TransomPostgres
 
 // A run whose answer is passed on while it runs.
@@ -35,7 +36,7 @@ extension TransactionRun {
     // What is on its way is read, as the answer to the cancellation stands behind it.
     if !connection.receivedTooMuch { connection.limitReceiving(to: .max) }
     // The loop has other work, such as to cancel.
-    await Task.yield()
+    await connection.loop.nextTurn()
   }
 
   /// A command was answered, or one of its rows has come.

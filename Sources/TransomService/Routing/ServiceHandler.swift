@@ -109,10 +109,14 @@ package final class ServiceHandler: RequestHandler {
 
   package func answersWithoutBody(_ request: Request) -> Bool {
     let route = route(request, under: hosts)
-    if case .refused = route { return true }
-    if case .sql = route { return NeonEndpoint(executor: executor, gate: gate).refuses(request) }
-    guard let gate = gate, let purpose = route.purpose else { return false }
-    return gate.authenticator.refuses(request, as: purpose)
+    switch route {
+    // Nobody looks at a body there: who may ask without a key must not have it kept.
+    case .refused, .livez, .readyz, .health, .metrics, .document, .options: return true
+    case .sql: return NeonEndpoint(executor: executor, gate: gate).refuses(request)
+    case .transactions, .named, .webhooks:
+      guard let gate, let purpose = route.purpose else { return false }
+      return gate.authenticator.refuses(request, as: purpose)
+    }
   }
 
   private func note(_ slow: SlowTransaction, _ request: Request, _ response: Response) {

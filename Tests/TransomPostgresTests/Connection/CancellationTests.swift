@@ -56,7 +56,10 @@ struct CancellationTests {
           for _ in 0..<300 { await connection.cancelRunning() }
           try await eventually("all have been tried") { other.acceptedConnections == 300 }
           try await database.query(
-            "select pg_cancel_backend(pid) from pg_stat_activity where query like 'select pg_sleep%'"
+            """
+            select pg_cancel_backend(pid) from pg_stat_activity
+            where datname = current_database() and query like 'select pg_sleep%'
+            """
           )
           #expect(try await seen.value == ["failed 57014"])
         }

@@ -31,6 +31,17 @@ struct StatementCacheTests {
     #expect(cache.takeDeallocations() == [])
   }
 
+  @Test func `all that the server knows can be let go, and is prepared anew under new names`() {
+    var cache = StatementCache(capacity: 4)
+    for sql in ["select 1", "select 2", "select 3"] as [StatementText] { _ = cache.lookUp(sql) }
+    cache.confirm(1)
+    cache.confirm(2)
+    cache.evictAll()
+    #expect(cache.takeDeallocations().sorted() == ["DEALLOCATE transom_1", "DEALLOCATE transom_2"])
+    #expect(cache.lookUp("select 1") == unknown("transom_4", 4))
+    #expect(cache.lookUp("select 3") == known("transom_3"))
+  }
+
   @Test func `texts that only Unicode takes for the same are two statements`() {
     var cache = StatementCache(capacity: 4)
     #expect(cache.lookUp("select '\u{E9}'") == unknown("transom_1", 1))
