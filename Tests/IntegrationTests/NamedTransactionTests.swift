@@ -163,13 +163,14 @@ import TransomCluster
     try await Self.withNamed(files) { _, service in
       let answer = try await Self.run(
         service, "cut",
-        #"{"code": "USD", "codes": ["EUR"], "flags": "1010", "who": "a\"b", "all": ["1", 1, {"a": "b"}]}"#
+        #"{"code": "USD", "codes": ["EUR"], "flags": "1010", "who": "a\"b", "all": ["1", 1, {"a": "b"}, ["2"]]}"#
       )
       #expect(answer.status == 200, "\(answer.body)")
       #expect(
         answer.body["results"][0]["rows"] == [
           [
-            "USD", ["EUR"], "1010", ["1", 1, ["a": "b"]], ["owner": "a\"b", "all": ["a\"b"]],
+            "USD", ["EUR"], "1010", ["1", 1, ["a": "b"], ["2"]],
+            ["owner": "a\"b", "all": ["a\"b"]],
             ["a\"b"],
           ]
         ], "\(answer.body)")

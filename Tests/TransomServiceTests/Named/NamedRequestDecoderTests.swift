@@ -64,7 +64,7 @@ import TransomService
       ("jsonb", "[1]", nil), ("jsonb", "7", nil), ("jsonb", "true", nil),
       ("jsonb", #""a\"b""#, #""\"a\\\"b\"""#), ("int4[]", "[1,null,[2,3]]", nil),
       ("text[]", "[]", nil),
-      ("jsonb[]", #"[1,"a",[null,"1"],{"a":"b"}]"#, #"[1,"\"a\"",[null,"\"1\""],{"a":"b"}]"#),
+      ("jsonb[]", #"[1,"a",[null,"1"],{"a":"b"}]"#, #"[1,"\"a\"",[null,"1"],{"a":"b"}]"#),
       ("shop.mood", #""fine""#, nil),
       (#""My Type""#, "[1]", nil), ("mood", "7", nil),
     ] as [(String, String, String?)])

@@ -164,28 +164,27 @@ package struct ParameterType: Equatable, Sendable {
   /// string as JSON; so does each element of an array of it.
   func append(_ value: JSONNode, _ json: borrowing JSONReader, to writer: inout JSONWriter) {
     guard kind == .json else { return writer.json(value, json) }
-    appendJSON(value, json, to: &writer)
+    guard isArray, json.kind(of: value) == .array else {
+      return appendJSON(value, json, to: &writer)
+    }
+    // Arrays within are elements, as all else is.
+    writer.bytes.append(JSONWriter.openBracket)
+    var children = json.children(of: value)
+    var isFirst = true
+    while let element = json.next(&children) {
+      if !isFirst { writer.bytes.append(JSONWriter.comma) }
+      isFirst = false
+      appendJSON(element, json, to: &writer)
+    }
+    writer.bytes.append(JSONWriter.closeBracket)
   }
 
   private func appendJSON(
     _ value: JSONNode, _ json: borrowing JSONReader, to writer: inout JSONWriter
   ) {
-    switch json.kind(of: value) {
-    case .string:
-      var text = JSONWriter()
-      text.json(value, json)
-      writer.string(text.bytes.span)
-    case .array where isArray:
-      writer.bytes.append(UInt8(ascii: "["))
-      var children = json.children(of: value)
-      var isFirst = true
-      while let element = json.next(&children) {
-        if !isFirst { writer.bytes.append(UInt8(ascii: ",")) }
-        isFirst = false
-        appendJSON(element, json, to: &writer)
-      }
-      writer.bytes.append(UInt8(ascii: "]"))
-    case .null, .true, .false, .number, .array, .object: writer.json(value, json)
-    }
+    guard json.kind(of: value) == .string else { return writer.json(value, json) }
+    var text = JSONWriter()
+    text.json(value, json)
+    writer.string(text.bytes.span)
   }
 }
