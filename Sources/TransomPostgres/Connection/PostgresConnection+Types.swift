@@ -2,7 +2,7 @@ extension PostgresConnection {
   /// The types that the server inferred for a statement's parameters; nil if this connection has not been told them, or
   /// does not prepare statements.
   package func parameterTypes(of sql: StatementText) -> [OID]? {
-    statements.parameterTypes(of: sql)
+    preparesStatements ? statements.parameterTypes(of: sql) : nil
   }
 
   /// Adds a command to the pipeline that asks what `parameterTypes` and the columns of its result tell, and runs nothing.
@@ -27,20 +27,25 @@ extension PostgresConnection {
 
   /// Keeps the types of a statement's parameters in mind, for as long as the statement stays prepared.
   package func note(parameterTypes: [OID], of sql: StatementText) {
+    guard preparesStatements else { return }
     statements.note(parameterTypes: parameterTypes, of: sql)
   }
 
   /// The types of all columns of a statement's results; nil if this connection has not been told them, or does not
   /// prepare statements. The server does not change them while the statement stays prepared: it fails instead.
-  package func columnTypes(of sql: StatementText) -> [OID]? { statements.columnTypes(of: sql) }
+  package func columnTypes(of sql: StatementText) -> [OID]? {
+    preparesStatements ? statements.columnTypes(of: sql) : nil
+  }
 
   /// Keeps the types of all columns of a statement's results in mind, for as long as the statement stays prepared.
   package func note(columnTypes: [OID], of sql: StatementText) {
+    guard preparesStatements else { return }
     statements.note(columnTypes: columnTypes, of: sql)
   }
 
   /// Keeps types of a statement's results in mind: whenever it is enqueued again, `takeResultTypes` tells them.
   package func note(resultTypes: [OID], of sql: StatementText) {
+    guard preparesStatements else { return }
     statements.note(resultTypes: resultTypes, of: sql)
   }
 

@@ -47,7 +47,7 @@ struct SessionFootprint: OptionSet {
     guard let first = words.next(), !words.hasSkipped else { return false }
     guard undoneCommands.contains(first) else { return false }
     while let word = words.next() {
-      if runsText(word)
+      if runsText(word) || ownTransactions.contains(word)
         || ["dblink", "pg_advisory", "pg_try_advisory"].contains(where: word.hasPrefix)
       {
         return false
@@ -57,9 +57,13 @@ struct SessionFootprint: OptionSet {
   }
 
   private static let undoneCommands: Set<String> = [
-    "alter", "analyze", "close", "comment", "create", "declare", "drop", "explain", "fetch",
-    "grant", "listen", "lock", "move", "notify", "refresh", "reset", "revoke", "set", "truncate",
-    "unlisten",
+    "alter", "analyze", "comment", "create", "declare", "drop", "explain", "grant", "listen",
+    "lock",
+    "notify", "refresh", "reset", "revoke", "set", "truncate", "unlisten",
+  ]
+  /// What makes one of them a command that is its own transaction.
+  private static let ownTransactions: Set<String> = [
+    "concurrently", "database", "tablespace", "system", "subscription",
   ]
 
   /// Whether a function of this name runs a text as SQL, which another text can hide.

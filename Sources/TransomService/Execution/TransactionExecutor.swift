@@ -388,5 +388,9 @@ extension PlanStateMachine.Failure {
   fileprivate var isUsedKey: Bool { step == .claim && error?.sqlState == .uniqueViolation }
 
   /// Whether it was ended while it waited for another request with the Idempotency-Key.
-  fileprivate var hasWaitedForKey: Bool { step == .claim && error?.sqlState == .queryCanceled }
+  fileprivate var hasWaitedForKey: Bool {
+    guard step == .claim, let state = error?.sqlState else { return false }
+    // By a limit of the request, or one that the database has for locks.
+    return state == .queryCanceled || state == "55P03"
+  }
 }

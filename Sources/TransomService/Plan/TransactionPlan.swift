@@ -118,7 +118,7 @@ package final class TransactionPlan: Sendable {
   package let mayStore: Bool
   private let beginSQL: String
   private let settingNames: [String]
-  /// Whether names may mean other tables in it than elsewhere.
+  /// Whether `settings` change the path, so that names may mean other tables than elsewhere.
   let setsSearchPath: Bool
   private let reportParameters: Range<Int>
   private let ownParameters: Int

@@ -197,9 +197,11 @@ extension ServiceError {
       "The transaction could not be started within \(milliseconds) ms."
     case .committedWithoutResults:
       "The results could not be read after COMMIT. The transaction is stored; of its results nothing is known."
-    case .commitInDoubt(_, let hasKey):
+    case .commitInDoubt(_, false):
       "The connection was lost at COMMIT, and the transaction's fate could not be found out."
-        + (hasKey ? " The same request with the same Idempotency-Key can be sent again." : "")
+    case .commitInDoubt(_, true):
+      "What became of the transaction, or of another request with its Idempotency-Key, could not be found out."
+        + " The same request with the same Idempotency-Key can be sent again."
     }
   }
 

@@ -26,7 +26,9 @@ struct SessionFootprintTests {
     ("do $$ begin commit; end $$", false), ("execute p", false), ("prepare transaction 'a'", false),
     ("select pg_advisory_lock(1)", false), ("vacuum t", false), (";set a = 1", false), ("", false),
     ("create table t as select dblink_exec('x')", false), ("select U&\"f\"()", false),
-    ("refresh materialized view v", true), ("end", false), ("rollback", false),
+    ("refresh materialized view v", true), ("fetch 10 from c", false),
+    ("create index concurrently i on t (n)", false), ("drop database d", false), ("end", false),
+    ("rollback", false),
   ])
   func `what is known to be undone with its transaction can be done again`(
     _ sql: String, _ isUndone: Bool

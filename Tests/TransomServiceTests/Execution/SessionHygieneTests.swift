@@ -11,6 +11,28 @@ import TransomService
     return answer["results"]?[0]?["rows"]?.elements.map { $0.elements.map(\.text) } ?? []
   }
 
+  @Test func `what is known of a statement's types is not taken for another path's`() async throws {
+    try await withDatabase { database in
+      try await database.query(
+        """
+        create table x (d jsonb); create schema b; create table b.x (d text[]); create schema c; create table c.x (d text)
+        """)
+      try await withExecutor(for: database) {
+        $0.connections = 1
+      } _: { harness in
+        for path in ["", "b", "", "c", "", "b"] {
+          let settings = path.isEmpty ? "" : #""settings": {"search_path": "\#(path)"}, "#
+          _ = try await harness.execute(
+            #"{\#(settings)"statements": [{"sql": "insert into x values ($1)", "params": [["a"]]}]}"#
+          )
+        }
+      }
+      #expect(try await database.query("select distinct d::text from x") == [[#"["a"]"#]])
+      #expect(try await database.query("select distinct d::text from b.x") == [["{a}"]])
+      #expect(try await database.query("select d from c.x") == [[#"["a"]"#]])
+    }
+  }
+
   @Test func `under another path a statement's parameters have other types`() async throws {
     try await withDatabase { database in
       try await database.query(
