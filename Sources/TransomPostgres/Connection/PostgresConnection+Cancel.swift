@@ -28,7 +28,11 @@ extension PostgresConnection {
     }
     defer { loop.cancel(timer) }
     while cancelsUnderWay > 0, !isClosed {
-      await withCheckedContinuation { cancelWaiters.append($0) }
+      await withCheckedContinuation { waiter in
+        // Looked at once more, because the caller may be suspended before.
+        guard cancelsUnderWay > 0, !isClosed else { return waiter.resume() }
+        cancelWaiters.append(waiter)
+      }
     }
   }
 

@@ -386,8 +386,11 @@ actor ConnectionPool: EventLoopActor {
 
   /// Waits until every lease has come back after `beginShutdown`.
   func waitUntilDrained() async {
-    guard !state.isDrained else { return }
-    await withCheckedContinuation { drained.append($0) }
+    await withCheckedContinuation { waiter in
+      // Looked at here, because the caller may be suspended before.
+      guard state.isDrained else { return drained.append(waiter) }
+      waiter.resume()
+    }
   }
 
   /// How many connections there are, and how many wait for one.

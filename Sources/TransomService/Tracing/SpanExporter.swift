@@ -60,7 +60,11 @@ actor SpanExporter: EventLoopActor {
     let timer = loop.schedule(at: loop.now + limit) { [weak self] in
       self?.onLoop { $0.client?.close() }
     }
-    await withCheckedContinuation { stopped.append($0) }
+    await withCheckedContinuation { waiter in
+      // Looked at once more, because the caller may be suspended before.
+      guard !hasEnded else { return waiter.resume() }
+      stopped.append(waiter)
+    }
     loop.cancel(timer)
   }
 

@@ -328,7 +328,11 @@ struct PoolShutdownTests {
     try await withPool(size: 2, loops: 2) { fixture, _ in
       let lease = try await fixture.lease()
       await withTaskGroup { tasks in
-        for _ in 0..<10 { tasks.addTask { await fixture.pool.shutdown() } }
+        for number in 0..<100 {
+          // One that prefers another executor is suspended where others are not.
+          let loop = number.isMultiple(of: 2) ? fixture.group.loops[1] : nil
+          tasks.addTask(executorPreference: loop) { await fixture.pool.shutdown() }
+        }
         await fixture.pool.release(lease)
       }
     }

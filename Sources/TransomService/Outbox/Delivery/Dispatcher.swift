@@ -167,7 +167,11 @@ actor Dispatcher: EventLoopActor {
     let lastEnd = loop.schedule(at: loop.now + limit + Self.recordingLimit) { [weak self] in
       self?.onLoop { $0.resumeStopped() }
     }
-    await withCheckedContinuation { stopped.append($0) }
+    await withCheckedContinuation { waiter in
+      // Looked at once more, because the caller may be suspended before.
+      guard !hasEnded else { return waiter.resume() }
+      stopped.append(waiter)
+    }
     for timer in [end, lastEnd] { loop.cancel(timer) }
   }
 

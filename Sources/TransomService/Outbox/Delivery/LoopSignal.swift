@@ -31,6 +31,8 @@ actor LoopSignal: EventLoopActor {
     guard !isSet.exchange(false, ordering: .acquiringAndReleasing) else { return }
     let deadline = loop.now + limit
     await withCheckedContinuation { continuation in
+      // Looked at once more, because the caller may be suspended before.
+      guard !isSet.load(ordering: .acquiring) else { return continuation.resume() }
       waiter = continuation
       timer = loop.schedule(at: deadline) { [weak self] in self?.onLoop { $0.wake() } }
     }
