@@ -58,8 +58,7 @@ struct SessionFootprint: OptionSet {
 
   private static let undoneCommands: Set<String> = [
     "alter", "analyze", "comment", "create", "declare", "drop", "explain", "grant", "listen",
-    "lock",
-    "notify", "refresh", "reset", "revoke", "set", "truncate", "unlisten",
+    "lock", "notify", "refresh", "reset", "revoke", "set", "truncate", "unlisten",
   ]
   /// What makes one of them a command that is its own transaction.
   private static let ownTransactions: Set<String> = [

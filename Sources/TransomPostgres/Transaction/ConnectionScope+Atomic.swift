@@ -205,9 +205,9 @@ extension ConnectionScope {
     let deadline = ContinuousClock.now + database.configuration.inDoubtLimit
     while let id, ContinuousClock.now < deadline {
       switch await fate(of: id, since: begin, by: deadline) {
-      case "committed": return
-      case "aborted": throw try await undone(Self.notCommitted)
-      default: await pause(.milliseconds(50))
+      case .committed: return
+      case .aborted: throw try await undone(Self.notCommitted)
+      case .inProgress, nil: await pause(.milliseconds(50))
       }
     }
     throw try await undone(
@@ -222,30 +222,21 @@ extension ConnectionScope {
   /// How long the answer to one question may take.
   private static let limitOfQuestion = Duration.seconds(3)
 
-  /// `committed`, `aborted`, or `in progress` while the old server process is still at it; nil if nobody tells. A server that
-  /// does not answer in time loses the connection.
-  ///
-  /// After a crash PostgreSQL may give out numbers again that it has told, but not written down: then "committed" may be
-  /// another transaction's. A crash resets the statistics, whose age is asked for with it.
+  /// Nil if nobody tells. A server that does not answer in time loses the connection.
   private func fate(
     of transactionID: String, since begin: MonotonicInstant, by deadline: ContinuousClock.Instant
-  ) async -> String? {
+  ) async -> TransactionFate? {
     guard let lease = try? await database.lease(onLoop: loop, isShielded: true) else { return nil }
     let reply = await lease.connection.exchange(
-      Exchange(
-        """
-        SELECT pg_xact_status(\(transactionID)::xid8), (SELECT
-          (extract(epoch FROM clock_timestamp() - stats_reset) * 1000)::bigint FROM pg_stat_bgwriter)
-        """),
+      Exchange(Statement(sql: TransactionFate.sql, parameters: [transactionID])),
       within: min(deadline - .now, Self.limitOfQuestion))
     await database.pool.release(lease)
     guard case .result(let result) = reply.outcomes.first, result.handle.rowCount == 1 else {
       return nil
     }
-    let fate = PostgresValue(result, row: 0, column: 0).text
-    let age = PostgresValue(result, row: 0, column: 1).text.flatMap { Int($0) }
-    if fate != "aborted", let age, .milliseconds(age) <= MonotonicInstant.now - begin { return nil }
-    return fate
+    return TransactionFate(
+      status: PostgresValue(result, row: 0, column: 0).text,
+      statisticsAge: PostgresValue(result, row: 0, column: 1).text, since: begin)
   }
 
   /// Waits, also in a cancelled task.

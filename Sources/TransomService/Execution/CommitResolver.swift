@@ -5,7 +5,7 @@ internal import TransomPostgres
 /// (PostgreSQL manual, 9.27.9 "Transaction ID and Snapshot Information Functions", `pg_xact_status`).
 struct CommitResolver {
   /// How the transaction ended for good.
-  enum Fate: String {
+  enum Fate {
     case committed
     case aborted
   }
@@ -27,9 +27,6 @@ struct CommitResolver {
   }
 
   /// Asks until the transaction has ended; nil if that is not to be found out. It has begun at `begin`, or later.
-  ///
-  /// After a crash PostgreSQL may give out numbers again that it has told, but not written down: then "committed" may be
-  /// another transaction's. A crash resets the statistics, whose age is asked for with it.
   func fate(of id: UInt64, since begin: MonotonicInstant) async -> Fate? {
     let deadline = loop.now + Self.limit
     var parameters = ParameterList()
@@ -39,15 +36,17 @@ struct CommitResolver {
     while loop.now < deadline {
       if questions == Self.patience { _ = await ask(Self.endSQL, parameters, by: deadline) }
       questions += 1
-      switch await ask(Self.sql, parameters, by: deadline) {
+      switch await ask(TransactionFate.sql, parameters, by: deadline) {
       case .row(let row):
-        // NULL: it is so old that nobody knows any more.
-        guard let status = row.first ?? nil else { return nil }
-        let fate = Fate(rawValue: String(decoding: status, as: UTF8.self))
-        if fate == .aborted { return fate }
-        let age = (row.last ?? nil).flatMap { Int(String(decoding: $0, as: UTF8.self)) }
-        if let age, .milliseconds(age) <= MonotonicInstant.now - begin { return nil }
-        if let fate { return fate }
+        let texts = row.map { $0.map { String(decoding: $0, as: UTF8.self) } }
+        switch TransactionFate(
+          status: texts.first ?? nil, statisticsAge: texts.last ?? nil, since: begin)
+        {
+        case .committed: return .committed
+        case .aborted: return .aborted
+        case .inProgress: break
+        case nil: return nil
+        }
       case .refused(let error) where error.isOfTheMoment: break
       // Such as by a server that has taken over without having got the transaction.
       case .noRow, .refused: return nil
@@ -65,10 +64,6 @@ struct CommitResolver {
     await inquiry.ask(sql, parameters, by: min(deadline, loop.now + Self.limitOfQuestion))
   }
 
-  private static let sql = """
-    select pg_catalog.pg_xact_status($1::xid8), (select
-      (extract(epoch from pg_catalog.clock_timestamp() - stats_reset) * 1000)::bigint from pg_catalog.pg_stat_bgwriter)
-    """
   /// The number alone could be another process's by now: it is ended only while it has the transaction. One that waits for
   /// a standby has committed already, but nobody is to see that before the standby has it.
   private static let endSQL = """
